@@ -1,0 +1,47 @@
+"""vizkit: see what a trained CNN thinks a class looks like.
+
+>>> net = vizkit.load()
+>>> ascent = vizkit.ascend(net, "flamingo", regularizer=vizkit.l2(1e-4), steps=3)
+>>> ascent.run().picture.shape
+(224, 224, 3)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from . import builtin, classifiers, images, regularizers
+from .ascent import Ascent, Step, ascend
+from .classifiers import Classifier, load, networks
+from .errors import Diverged, VizkitError
+from .images import Fourier, Pixels
+from .regularizers import (
+    Regularizer,
+    clamp,
+    clip_small_contribution,
+    clip_small_norm,
+    decay,
+    gaussian_blur,
+    jitter,
+    l1,
+    l2,
+    lp,
+    none,
+    regularizer,
+    scale_and_rotate,
+    soft_threshold,
+    total_variation,
+)
+
+if TYPE_CHECKING:
+    from . import figures, widgets
+    from .widgets.explorer import Explorer
+
+_LATER = {"figures": ".figures", "widgets": ".widgets", "Explorer": ".widgets.explorer"}
+
+
+def __getattr__(name: str) -> Any:
+    """Loads what needs matplotlib or ipywidgets only when it is asked for."""
+    if name not in _LATER:
+        raise AttributeError(f"module 'vizkit' has no attribute {name!r}")
+    module = import_module(_LATER[name], __name__)
+    return getattr(module, name) if name[0].isupper() else module

@@ -1,0 +1,325 @@
+"""A trained CNN with all it takes to talk to it: labels, input size, mean and standard deviation; frozen and fast."""
+
+import copy
+import difflib
+import hashlib
+import operator
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from urllib.parse import urlparse
+
+import torch
+import torchvision
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from . import builtin
+from .errors import VizkitError
+
+BUILTIN = "efficientnet_lite0"
+
+
+class Classifier:
+    """
+    >>> cnn = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(28 * 28, 2))
+    >>> vizkit.Classifier(cnn, labels=["shirt", "shoe"], size=28, mean=(0.286,), std=(0.353,))
+    Classifier('Sequential', 2 classes, 1 × 28 × 28)
+
+    A trained CNN and all it takes to talk to it. `module` maps zero-centred images, (batch, channels, height, width),
+    to raw class scores, (batch, classes). vizkit works on a copy of it: in eval mode, frozen, in float32, without
+    hooks, batch norm folded into the convolutions; the caller's module is not touched.
+
+    labels: the name of every class, in the order of the scores; None numbers them.
+    size: the side of the input in pixels, or (height, width).
+    mean, std: what the training pictures, in [0, 1], were normalised with: a number, or one a channel. A network that
+        normalises for itself takes mean=0, std=1.
+    name: what to call it. device: where to run it; None takes a GPU where there is one.
+
+    Raises `VizkitError` where these do not fit the module, or where it does not return raw class scores.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        labels: Sequence[str] | None = None,
+        *,
+        size: int | tuple[int, int],
+        mean: float | Sequence[float],
+        std: float | Sequence[float],
+        name: str | None = None,
+        device: str | torch.device | None = None,
+    ) -> None:
+        if not isinstance(module, nn.Module):
+            raise VizkitError(f"A Classifier takes a torch.nn.Module, not {type(module).__name__}.")
+        self.name = name or type(module).__name__
+        self.height, self.width = _as_size(size)
+        self.channels = _channels(module, mean, std)
+        self.device = torch.device(device) if device is not None else _default_device()
+        self.mean = _per_channel(mean, self.channels, "mean").to(self.device)
+        self.std = _per_channel(std, self.channels, "std").to(self.device)
+        if not (self.std > 0).all():
+            raise VizkitError(f"std must be above zero in every channel, not {std}.")
+        self.low, self.high = (0 - self.mean) / self.std, (1 - self.mean) / self.std
+        self.network = _prepared(module).to(self.device)
+        classes = self._probe()
+        fast = _folded(self.network)
+        if _agree(fast, self.network, self.blank()):
+            self.network = fast
+        self.labels = _checked_labels(labels, classes)
+
+    def __repr__(self) -> str:
+        return f"Classifier({self.name!r}, {len(self.labels)} classes, {self.channels} × {self.height} × {self.width})"
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """Raw class scores, (batch, classes), of zero-centred images, (batch, channels, height, width)."""
+        scores: Tensor = self.network(image.contiguous(memory_format=torch.channels_last))
+        return scores
+
+    def blank(self, batch: int = 1) -> Tensor:
+        """The zero image, (batch, channels, height, width): mid-grey, or the mean colour."""
+        return torch.zeros(batch, self.channels, self.height, self.width, device=self.device)
+
+    def normalise(self, picture: Tensor) -> Tensor:
+        """From a picture with values in [0, 1] to what the network takes; (batch, channels, height, width) both."""
+        return (picture - self.mean) / self.std
+
+    def denormalise(self, image: Tensor) -> Tensor:
+        """Back from a zero-centred image to a picture; in [0, 1] where the image is in the valid range."""
+        return image * self.std + self.mean
+
+    def find(self, query: str, limit: int | None = None) -> dict[int, str]:
+        """
+        >>> net.find("flam")
+        {130: 'flamingo'}
+
+        The classes whose label contains `query`, case-blind, best first; or else those of nearest spelling.
+        """
+        wanted = query.strip().casefold()
+        folded = [label.casefold() for label in self.labels]
+
+        def rank(index: int) -> tuple[bool, bool, bool, int]:
+            label = folded[index]
+            starts_a_word = re.search(r"\b" + re.escape(wanted), label) is not None
+            return label != wanted, not label.startswith(wanted), not starts_a_word, index
+
+        found = sorted((index for index, label in enumerate(folded) if wanted in label), key=rank)
+        if not found:
+            near = difflib.get_close_matches(wanted, folded, n=5, cutoff=0.5)
+            found = list(dict.fromkeys(index for label in near for index in _positions(label, folded)))
+        return {index: self.labels[index] for index in found[:limit]}
+
+    def index(self, target: str | int) -> int:
+        """
+        >>> net.index("Flamingo")
+        130
+
+        The class index of a label (case-blind) or an index. Raises `VizkitError`, with the nearest labels, where the
+        class is unknown or the label stands for several.
+        """
+        if isinstance(target, str):
+            found = _positions(target.strip().casefold(), [label.casefold() for label in self.labels])
+            if len(found) == 1:
+                return found[0]
+            listing = ", ".join(f"{label} ({index})" for index, label in self.find(target, limit=5).items())
+            if found:
+                raise VizkitError(f'"{target}" is the label of several classes. Give an index: {listing}.')
+            hint = f"Nearest: {listing}." if listing else f"{self.name} has {len(self.labels)} classes; see net.labels."
+            raise VizkitError(f'No class "{target}". {hint}')
+        if isinstance(target, bool):
+            raise VizkitError(f"A class is a label or an index, not {target}.")
+        try:
+            number = operator.index(target)
+        except TypeError:
+            raise VizkitError(f"A class is a label or an index, not {target!r}.") from None
+        if not 0 <= number < len(self.labels):
+            raise VizkitError(
+                f"No class {number}: {self.name} has {len(self.labels)} classes, 0 to {len(self.labels) - 1}."
+            )
+        return number
+
+    def _probe(self) -> int:
+        """The number of classes, from one look at a zero image; a clear error where the module is no classifier."""
+        shape = (1, self.channels, self.height, self.width)
+        try:
+            with torch.no_grad():
+                scores = self.network(self.blank())
+        except Exception as error:
+            wants = _first_convolution(self.network)
+            hint = f" Its first convolution takes {wants.in_channels} channel(s)." if wants else ""
+            raise VizkitError(
+                f"{self.name} cannot take an image of shape {shape}.{hint} Check size, mean and std. It said: {error}"
+            ) from error
+        if not isinstance(scores, Tensor):
+            raise VizkitError(
+                f"{self.name} returns a {type(scores).__name__}, not one tensor of class scores. "
+                "Wrap it in a module that returns the scores alone."
+            )
+        if scores.ndim != 2 or scores.shape[0] != 1:
+            raise VizkitError(
+                f"{self.name} returns shape {tuple(scores.shape)} for one image; class scores are (1, classes). "
+                "Is the last layer missing?"
+            )
+        return scores.shape[1]
+
+
+def load(name: str = BUILTIN, *, weights: str | None = None, device: str | torch.device | None = None) -> Classifier:
+    """
+    >>> vizkit.load()
+    Classifier('efficientnet_lite0', 1000 classes, 3 × 224 × 224)
+
+    A trained ImageNet CNN. Without a name: EfficientNet-Lite0, whose weights came with the install. With a name out
+    of `vizkit.networks()`: that torchvision classifier with its own weights, downloaded once into torch's cache;
+    `weights` names a version of them, such as "IMAGENET1K_V1". Raises `VizkitError` where the name is unknown, the
+    weights can be neither found nor downloaded, or the checkpoint is damaged.
+    """
+    if name == BUILTIN:
+        labels = torchvision.models.ResNet18_Weights.DEFAULT.meta["categories"]
+        module = builtin.pretrained_lite0()
+        return Classifier(module, labels, size=224, mean=builtin.MEAN, std=builtin.STD, name=name, device=device)
+    if name not in networks():
+        near = difflib.get_close_matches(name, networks(), n=4, cutoff=0.3)
+        raise VizkitError(f'No network "{name}". Nearest: {", ".join(near)}. All of them: vizkit.networks().')
+    versions = torchvision.models.get_model_weights(name)
+    if weights is not None and weights not in versions.__members__:
+        raise VizkitError(f'{name} has no weights "{weights}". It has: {", ".join(versions.__members__)}.')
+    version = versions[weights] if weights else versions.DEFAULT
+    preprocessing = version.transforms()
+    return Classifier(
+        _with_weights(name, version),
+        version.meta["categories"],
+        size=preprocessing.crop_size[0],
+        mean=preprocessing.mean,
+        std=preprocessing.std,
+        name=name,
+        device=device,
+    )
+
+
+def networks() -> list[str]:
+    """
+    >>> vizkit.networks()[:3]
+    ['efficientnet_lite0', 'alexnet', 'convnext_base']
+
+    The names that `vizkit.load` knows: the built-in CNN first, then torchvision's classifiers.
+    """
+    return [BUILTIN, *torchvision.models.list_models(module=torchvision.models)]
+
+
+def _with_weights(name: str, version: torchvision.models.Weights) -> nn.Module:
+    """torchvision's `name` with its published weights, from the cache or the network; whole, or an error."""
+    file = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(version.url).path).name
+    was_there = file.exists()
+    try:
+        network: nn.Module = torchvision.models.get_model(name, weights=version)
+    except OSError as error:  # urllib's URLError is one
+        raise VizkitError(
+            f"The weights of {name} are not on this machine and could not be downloaded ({error}). "
+            f"The built-in CNN needs no download: vizkit.load(). Or fetch {version.url} elsewhere and put it at {file}."
+        ) from error
+    except Exception as error:
+        raise VizkitError(
+            f"{file} is not the checkpoint of {name}: it is damaged or holds other weights. "
+            f"Delete it and load again. torch said: {str(error)[:300]}"
+        ) from error
+    published = re.search(r"-([0-9a-f]{8,})\.", file.name)
+    if was_there and published and not _sha256(file).startswith(published.group(1)):
+        warnings.warn(
+            f"{file} fits {name}, but it is not the published file: its checksum differs. "
+            "Delete it and load again for the published weights.",
+            stacklevel=3,
+        )
+    return network
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        digest = hashlib.sha256()
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _default_device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _as_size(size: int | tuple[int, int]) -> tuple[int, int]:
+    height, width = (size, size) if isinstance(size, int) else size
+    if min(height, width) < 1:
+        raise VizkitError(f"size must be a side in pixels or (height, width), not {size}.")
+    return height, width
+
+
+def _first_convolution(module: nn.Module) -> nn.Conv2d | None:
+    return next((layer for layer in module.modules() if isinstance(layer, nn.Conv2d)), None)
+
+
+def _channels(module: nn.Module, mean: float | Sequence[float], std: float | Sequence[float]) -> int:
+    """As many as mean and std have; for plain numbers, as many as the first convolution takes, or else one."""
+    given = max(len(value) if isinstance(value, Sequence) else 1 for value in (mean, std))
+    first = _first_convolution(module)
+    is_plain = not isinstance(mean, Sequence) and not isinstance(std, Sequence)
+    return first.in_channels * 1 if is_plain and first else given
+
+
+def _per_channel(value: float | Sequence[float], channels: int, name: str) -> Tensor:
+    numbers = torch.as_tensor(value, dtype=torch.float32).flatten()
+    if len(numbers) not in (1, channels) or not numbers.isfinite().all():
+        raise VizkitError(f"{name} must be one finite number, or one for each of {channels} channel(s), not {value}.")
+    return numbers.expand(channels).reshape(1, channels, 1, 1).clone()
+
+
+def _checked_labels(labels: Sequence[str] | None, classes: int) -> list[str]:
+    if labels is None:
+        return [f"class {index}" for index in range(classes)]
+    if isinstance(labels, (str, Mapping)) or not all(isinstance(label, str) for label in labels):
+        raise VizkitError("labels must be a list of strings, one for each class score, in their order.")
+    if len(labels) != classes:
+        raise VizkitError(f"{len(labels)} labels, but the network gives {classes} class scores. Give one label a score.")
+    return list(labels)
+
+
+def _positions(label: str, labels: Sequence[str]) -> list[int]:
+    return [index for index, other in enumerate(labels) if other == label]
+
+
+def _prepared(module: nn.Module) -> nn.Module:
+    """A copy of the module in eval mode, frozen, in float32, without the caller's hooks."""
+    try:
+        network = copy.deepcopy(module)
+    except Exception as error:
+        raise VizkitError(
+            f"{type(module).__name__} cannot be copied ({error}). Load its state dict into a fresh one and pass that."
+        ) from error
+    for layer in network.modules():
+        for hooks in (layer._forward_hooks, layer._backward_hooks, layer._backward_pre_hooks):
+            hooks.clear()
+        for key, hook in list(layer._forward_pre_hooks.items()):
+            if not type(hook).__module__.startswith("torch.nn.utils"):  # weight norm and the like live in pre-hooks
+                del layer._forward_pre_hooks[key]
+    for parameter in network.parameters():
+        parameter.grad = None
+    return network.eval().requires_grad_(False).float().to(memory_format=torch.channels_last)
+
+
+def _folded(network: nn.Module) -> nn.Module:
+    """A copy in which each batch norm that follows a convolution in a plain Sequential is part of its weights."""
+    folded = copy.deepcopy(network)
+    for block in folded.modules():
+        if not isinstance(block, nn.Sequential) or type(block).forward is not nn.Sequential.forward:
+            continue
+        for index in range(len(block) - 1):
+            first, second = block[index], block[index + 1]
+            if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d) and second.track_running_stats:
+                block[index], block[index + 1] = fuse_conv_bn_eval(first, second), nn.Identity()
+    return folded.requires_grad_(False).to(memory_format=torch.channels_last)
+
+
+def _agree(network: nn.Module, other: nn.Module, like: Tensor) -> bool:
+    """Whether both give the same scores, up to rounding, for noise: the proof that folding changed nothing."""
+    noise = torch.randn(like.shape, generator=torch.Generator().manual_seed(0)).to(like.device)
+    with torch.no_grad():
+        first, second = network(noise), other(noise)
+    return torch.allclose(first, second, rtol=1e-3, atol=1e-3 * float(second.abs().max()))

@@ -1,0 +1,197 @@
+"""What is optimised, and how it becomes a picture.
+
+A *zero-centred image* is what the network takes: normalised, (batch, channels, height, width). A *picture* is what a
+person sees: 8 bits, (batch, height, width, 3). A *basis* says which numbers the ascent moves: the pixels themselves,
+or the image's frequencies.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from .classifiers import Classifier
+from .errors import VizkitError
+
+Pictures = NDArray[np.uint8]
+
+
+def to_pictures(net: Classifier, image: Tensor) -> Pictures:
+    """
+    >>> vizkit.images.to_pictures(net, net.blank()).shape
+    (1, 224, 224, 3)
+
+    Zero-centred images as pictures: uint8, (batch, height, width, 3); gray images get three equal channels, values
+    beyond black and white are cut off.
+    """
+    bytes_ = (net.denormalise(image.detach()) * 255).round().clamp(0, 255).to(torch.uint8)
+    if net.channels == 1:
+        bytes_ = bytes_.expand(-1, 3, -1, -1)
+    return bytes_[:, :3].permute(0, 2, 3, 1).contiguous().cpu().numpy()
+
+
+def from_picture(net: Classifier, picture: Any) -> Tensor:
+    """
+    >>> vizkit.images.from_picture(net, np.zeros((10, 20, 3), np.uint8)).shape
+    torch.Size([1, 3, 224, 224])
+
+    A photo as a zero-centred image, (1, channels, height, width): a PIL image, a path, or an array (height, width[, 3])
+    of bytes or of values in [0, 1], resized to the network's input. Raises `VizkitError` for another shape or range.
+    """
+    if isinstance(picture, str):
+        picture = Image.open(picture)
+    if not isinstance(picture, Image.Image):
+        array = np.asarray(picture)
+        if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3)):
+            raise VizkitError(f"A picture has shape (height, width) or (height, width, 3), not {array.shape}.")
+        if array.dtype != np.uint8:
+            if not (array.min() >= 0 and array.max() <= 1):
+                raise VizkitError(
+                    f"A picture holds bytes (uint8) or values in [0, 1]; this {array.dtype} array goes from "
+                    f"{array.min():g} to {array.max():g}. Divide by 255, or pass a zero-centred tensor."
+                )
+            array = np.round(array * 255).astype(np.uint8)
+        picture = Image.fromarray(array.squeeze())
+    resized = picture.convert("RGB" if net.channels == 3 else "L").resize((net.width, net.height))
+    values = torch.from_numpy(np.array(resized, dtype=np.float32) / 255).to(net.device)
+    return net.normalise(values.reshape(1, net.height, net.width, -1).permute(0, 3, 1, 2))
+
+
+class Basis(Protocol):
+    """Which numbers the ascent moves. `decode` is differentiable and `encode` is its inverse, as far as there is one."""
+
+    name: ClassVar[str]
+
+    def random(self, net: Classifier, generator: torch.Generator) -> Tensor:
+        """A random start for one image: parameters, (1, …)."""
+
+    def decode(self, net: Classifier, parameters: Tensor) -> Tensor:
+        """From parameters, (batch, …), to zero-centred images."""
+
+    def encode(self, net: Classifier, image: Tensor) -> Tensor:
+        """From zero-centred images to parameters."""
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """
+    >>> vizkit.Pixels(spread=0.1)
+    Pixels(spread=0.1)
+
+    The pixels themselves: what is optimised is what the network sees. A random start is normal noise about zero, with a
+    standard deviation of `spread`.
+    """
+
+    spread: float = 0.1
+    name: ClassVar[str] = "pixels"
+
+    def random(self, net: Classifier, generator: torch.Generator) -> Tensor:
+        return self.spread * torch.randn(net.blank().shape, generator=generator).to(net.device)
+
+    def decode(self, net: Classifier, parameters: Tensor) -> Tensor:
+        return parameters
+
+    def encode(self, net: Classifier, image: Tensor) -> Tensor:
+        return image
+
+
+# The colour covariance of natural pictures, its root (Lucid, lucid/optvis/param/color.py), by largest column norm.
+_COLOUR = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
+_COLOUR = _COLOUR / _COLOUR.norm(dim=0).max()
+
+
+@dataclass(frozen=True)
+class Fourier:
+    """
+    >>> vizkit.Fourier(exponent=1.3).decode(net, torch.zeros(1, 3, 224, 113, 2)).shape
+    torch.Size([1, 3, 224, 224])
+
+    The image's frequencies, each weighed by 1 / frequency^`exponent` as in natural pictures, so that coarse shapes move
+    as readily as fine texture; a sigmoid keeps the picture valid. `decorrelate` moves along the colours in which natural
+    pictures vary. A random start is normal noise of standard deviation `spread` on each frequency. Olah, Mordvintsev,
+    Schubert 2017 (Feature Visualization), "preconditioning"; Lucid's param.spatial.
+    """
+
+    exponent: float = 1.0
+    spread: float = 0.01
+    decorrelate: bool = True
+    name: ClassVar[str] = "fourier"
+
+    def random(self, net: Classifier, generator: torch.Generator) -> Tensor:
+        shape = (1, net.channels, net.height, net.width // 2 + 1, 2)
+        return self.spread * torch.randn(shape, generator=generator).to(net.device)
+
+    def decode(self, net: Classifier, parameters: Tensor) -> Tensor:
+        spectrum = torch.view_as_complex(parameters) * self._scale(net)
+        values = torch.fft.irfft2(spectrum, s=(net.height, net.width), norm="ortho") / 4
+        if self._in_colour(net):
+            values = torch.einsum("oc,bchw->bohw", _COLOUR.to(net.device), values)
+        return net.normalise(values.sigmoid())
+
+    def encode(self, net: Classifier, image: Tensor) -> Tensor:
+        values = torch.logit(net.denormalise(image), eps=1e-3)  # black and white lie at ± infinity: stop just short
+        if self._in_colour(net):
+            values = torch.einsum("oc,bchw->bohw", torch.linalg.inv(_COLOUR).to(net.device), values)
+        spectrum = torch.fft.rfft2(values * 4, norm="ortho") / self._scale(net)
+        return torch.view_as_real(spectrum).contiguous()
+
+    def _in_colour(self, net: Classifier) -> bool:
+        return self.decorrelate and net.channels == 3
+
+    def _scale(self, net: Classifier) -> Tensor:
+        """(height, width // 2 + 1): 1 / f^exponent, with the root mean square that exponent 1 has."""
+        down = torch.fft.fftfreq(net.height)[:, None]
+        across = torch.fft.rfftfreq(net.width)[None, :]
+        frequency = (down.square() + across.square()).sqrt().clamp(min=1 / max(net.height, net.width))
+        scale, reference = frequency**-self.exponent, 1 / frequency
+        return (scale * (reference.square().mean() / scale.square().mean()).sqrt()).to(net.device)
+
+
+BASES: dict[str, type[Pixels] | type[Fourier]] = {"pixels": Pixels, "fourier": Fourier}
+
+
+def as_basis(basis: str | Basis) -> Basis:
+    """The basis of a name, "pixels" or "fourier", with its default settings; a basis stays what it is."""
+    if not isinstance(basis, str):
+        return basis
+    if basis not in BASES:
+        raise VizkitError(f'No basis "{basis}". Known: {", ".join(BASES)}.')
+    return BASES[basis]()
+
+
+def start_parameters(net: Classifier, basis: Basis, start: Any, batch: int, generator: torch.Generator) -> Tensor:
+    """The parameters that an ascent starts from, (batch, …): the same random start for every image of the batch."""
+    if isinstance(start, str) and start in ("random", "zero"):
+        one = basis.random(net, generator) if start == "random" else basis.encode(net, net.blank())
+    elif isinstance(start, Tensor):
+        shape = (net.channels, net.height, net.width)
+        if start.ndim != 4 or tuple(start.shape[1:]) != shape or len(start) not in (1, batch):
+            raise VizkitError(
+                f"A start tensor is zero-centred, (1 or {batch}, {', '.join(map(str, shape))}), not {tuple(start.shape)}."
+            )
+        if not start.isfinite().all():
+            raise VizkitError("The start image holds values that are not finite. Clean it before the ascent.")
+        one = basis.encode(net, start.detach().to(net.device, torch.float32))
+    elif isinstance(start, str) and not start.lower().endswith((".png", ".jpg", ".jpeg")):
+        raise VizkitError(f'A start is "random", "zero", a tensor, a picture or its path, not "{start}".')
+    else:
+        one = basis.encode(net, from_picture(net, start))
+    return one.expand(batch, *one.shape[1:]).clone()
+
+
+def tile(pictures: Sequence[Pictures] | Pictures, columns: int | None = None, gap: int = 2) -> Pictures:
+    """One picture, (height, width, 3), of several of the same size, row by row with a white `gap` between."""
+    columns = columns or math.ceil(math.sqrt(len(pictures)))
+    height, width = pictures[0].shape[:2]
+    rows = math.ceil(len(pictures) / columns)
+    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8)
+    for index, picture in enumerate(pictures):
+        top, left = index // columns * (height + gap), index % columns * (width + gap)
+        sheet[top : top + height, left : left + width] = picture
+    return sheet

@@ -1,0 +1,391 @@
+"""Every regularizer, and the one mechanism for all.
+
+A regularizer acts in one of three places of a step: a *penalty* is a number per image that is subtracted from the
+class score; a *view* changes what the network is shown in this step; a *projection* changes the image after the
+update. All work on zero-centred images, (batch, channels, height, width), and treat each image alone.
+
+What a regularizer's function needs it asks for by name, among: `image`, `strength`, `step` (0, 1, …), `generator`
+(the ascent's source of randomness), `gradient` (of the step's objective with respect to the image), `low` and `high`
+(the valid range: what black and white are in this network's input). Other arguments, with defaults, are its options.
+"""
+
+import inspect
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torchvision.transforms.functional import gaussian_blur as torchvision_blur
+
+from .errors import VizkitError
+
+Place = Literal["penalty", "view", "projection"]
+Strength = float | tuple[float, ...]
+CONTEXT = ("image", "strength", "step", "generator", "gradient", "low", "high")
+
+_catalogue: dict[str, "Kind"] = {}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """
+    >>> vizkit.l2.place, vizkit.l2.strengths
+    ('penalty', (1e-06, 0.1))
+
+    What a regularizer does, where, and how strongly it sensibly can; call it with a strength to get a `Regularizer`.
+    Made by `@vizkit.regularizer`.
+    """
+
+    name: str
+    place: Place
+    function: Callable[..., Tensor]
+    strengths: tuple[float, float] | None
+    default: float
+    options: dict[str, Any]
+    asks: frozenset[str]
+
+    def __call__(self, strength: float | Sequence[float] | None = None, **options: Any) -> "Regularizer":
+        unknown = options.keys() - self.options.keys()
+        if unknown:
+            raise VizkitError(f"{self.name} has no option {sorted(unknown)}; it has {sorted(self.options) or 'none'}.")
+        if strength is not None and self.strengths is None:
+            raise VizkitError(f"{self.name} takes no strength: write vizkit.{self.name}().")
+        return Regularizer((Part(self, _checked(self.default if strength is None else strength, self), options),))
+
+
+@dataclass(frozen=True)
+class Part:
+    """One regularizer of a sum: what it is, how strong (a number, or one an image), and options that differ."""
+
+    kind: Kind
+    strength: Strength
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        strength = [] if self.kind.strengths is None else [_as_code(self.strength)]
+        return f"vizkit.{self.kind.name}({', '.join(strength + [f'{k}={v!r}' for k, v in self.options.items()])})"
+
+    def __call__(self, **context: Any) -> Tensor:
+        """What the function gives; with one strength an image, each image gets its own and the same randomness."""
+        if self.kind.place == "penalty" or not isinstance(self.strength, tuple):
+            return self._on(self.strength, context)
+        generator: torch.Generator = context["generator"]
+        state, results = generator.get_state(), []
+        for index, strength in enumerate(self.strength):
+            generator.set_state(state)
+            one = {k: v[index : index + 1] if k in ("image", "gradient") else v for k, v in context.items()}
+            results.append(self._on(strength, one))
+        return torch.cat(results)
+
+    def _on(self, strength: Strength, context: dict[str, Any]) -> Tensor:
+        known = context | {"strength": strength}
+        result = self.kind.function(**{name: known[name] for name in self.kind.asks}, **self.options)
+        image: Tensor = context["image"]
+        expected = image.shape[:1] if self.kind.place == "penalty" else image.shape
+        if not isinstance(result, Tensor) or result.shape != expected:
+            got = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
+            raise VizkitError(
+                f"The {self.kind.place} {self.kind.name} must return shape {tuple(expected)} for images of shape "
+                f"{tuple(image.shape)}, not {got}."
+                + (" Sum over all but the first dimension." if self.kind.place == "penalty" else "")
+            )
+        return result
+
+
+@dataclass(frozen=True)
+class Regularizer:
+    """
+    >>> vizkit.l2(1e-4) + vizkit.jitter(8)
+    vizkit.l2(0.0001) + vizkit.jitter(8)
+
+    A sum of regularizers, each with its strength. It never changes: `with_strength` gives a new one.
+    """
+
+    parts: tuple[Part, ...] = ()
+
+    def __add__(self, other: "Regularizer") -> "Regularizer":
+        return Regularizer(self.parts + other.parts) if isinstance(other, Regularizer) else NotImplemented
+
+    def __repr__(self) -> str:
+        return " + ".join(map(repr, self.parts)) or "vizkit.none()"
+
+    def with_strength(self, strength: float | Sequence[float], part: int = 0) -> "Regularizer":
+        """The same sum with another strength for one of its parts."""
+        changed = replace(self.parts[part], strength=_checked(strength, self.parts[part].kind))
+        return Regularizer((*self.parts[:part], changed, *self.parts[part + 1 :]))
+
+    @property
+    def batch(self) -> int:
+        """How many images its strengths are for: 1 where every strength is a plain number."""
+        return max((len(part.strength) for part in self.parts if isinstance(part.strength, tuple)), default=1)
+
+    def penalty(self, image: Tensor) -> Tensor:
+        """What is subtracted from the class score of each image, strengths included: shape (batch,)."""
+        total = image.new_zeros(len(image))
+        for part in self._at("penalty"):
+            # The strength multiplies from outside, so that a penalty is the plain formula on the image.
+            total = total + torch.as_tensor(part.strength, dtype=image.dtype, device=image.device) * part(image=image)
+        return total
+
+    def view(self, image: Tensor, **context: Any) -> Tensor:
+        """What the network is shown in this step."""
+        for part in self._at("view"):
+            image = part(image=image, **context)
+        return image
+
+    def project(self, image: Tensor, **context: Any) -> Tensor:
+        """The image after the update, put right."""
+        for part in self._at("projection"):
+            image = part(image=image, **context)
+        return image
+
+    @property
+    def projects(self) -> bool:
+        """Whether any part is a projection."""
+        return any(self._at("projection"))
+
+    def _at(self, place: Place) -> Iterator[Part]:
+        return (part for part in self.parts if part.kind.place == place)
+
+
+def regularizer(
+    place: Place = "penalty", *, strengths: tuple[float, float] | None = (1e-6, 1e-1), default: float | None = None
+) -> Callable[[Callable[..., Tensor]], Kind]:
+    """
+    >>> @vizkit.regularizer("penalty", strengths=(1e-6, 1e-2))
+    ... def roughness(image):
+    ...     return image.diff(dim=-1).square().sum(dim=(1, 2, 3))
+    >>> roughness(1e-3)
+    vizkit.roughness(0.001)
+
+    Makes a regularizer of a plain function, and puts it on the Explorer's list. `strengths` is the sensible range,
+    for a slider, and None where there is nothing to set; `default` is the strength when none is given (by default the
+    middle of the range, on a log scale). A penalty takes `image` and returns one number an image, (batch,); a view or
+    a projection returns images, and may ask by name for what `vizkit.regularizers` lists. Raises `VizkitError` for an
+    argument that is neither one of those names nor has a default.
+    """
+    if place not in ("penalty", "view", "projection"):
+        raise VizkitError(f'A regularizer acts as "penalty", "view" or "projection", not "{place}".')
+    if strengths is not None and not 0 <= strengths[0] < strengths[1]:
+        raise VizkitError(f"strengths must be (low, high) with 0 <= low < high, not {strengths}.")
+
+    def make(function: Callable[..., Tensor]) -> Kind:
+        parameters = inspect.signature(function).parameters.values()
+        options = {p.name: p.default for p in parameters if p.name not in CONTEXT}
+        unknown = [name for name, value in options.items() if value is inspect.Parameter.empty]
+        if unknown:
+            raise VizkitError(
+                f"{function.__name__} asks for {unknown}, which a {place} cannot have. "
+                f"Known: {', '.join(CONTEXT)}; give the others a default."
+            )
+        asks = frozenset(p.name for p in parameters if p.name in CONTEXT)
+        middle = default if default is not None else math.sqrt(strengths[0] * strengths[1]) if strengths else 0.0
+        kind = Kind(function.__name__, place, function, strengths, middle, options, asks)
+        object.__setattr__(kind, "__doc__", function.__doc__)
+        _catalogue[kind.name] = kind
+        return kind
+
+    return make
+
+
+def catalogue() -> dict[str, Kind]:
+    """
+    >>> list(vizkit.regularizers.catalogue())[:3]
+    ['l2', 'l1', 'lp']
+
+    Every regularizer by name: vizkit's own, then yours.
+    """
+    return dict(_catalogue)
+
+
+def none() -> Regularizer:
+    """
+    >>> vizkit.none() + vizkit.l2(1e-4)
+    vizkit.l2(0.0001)
+
+    No regularizer at all: the score alone.
+    """
+    return Regularizer()
+
+
+@regularizer("penalty", strengths=(1e-6, 1e-1), default=1e-4)
+def l2(image: Tensor) -> Tensor:
+    """
+    >>> vizkit.l2(1e-4).penalty(torch.full((1, 3, 2, 2), 2.0))
+    tensor([0.0048])
+
+    The squared length of the image, Σ x², a sum over pixels and channels: extreme values cost most, so pictures turn
+    greyer. Simonyan, Vedaldi, Zisserman 2014 (arXiv 1312.6034), section 2.
+    """
+    return image.square().sum(dim=(1, 2, 3))
+
+
+@regularizer("penalty", strengths=(1e-6, 1e-1), default=1e-4)
+def l1(image: Tensor) -> Tensor:
+    """
+    >>> vizkit.l1(1e-4).penalty(torch.full((1, 3, 2, 2), -2.0))
+    tensor([0.0024])
+
+    Σ |x|, a sum over pixels and channels: every value pays the same toll, so many pixels end near zero.
+    """
+    return image.abs().sum(dim=(1, 2, 3))
+
+
+@regularizer("penalty", strengths=(1e-8, 1e-2), default=1e-5)
+def lp(image: Tensor, p: float = 6.0) -> Tensor:
+    """
+    >>> vizkit.lp(1e-4, p=4).penalty(torch.full((1, 3, 2, 2), 2.0))
+    tensor([0.0192])
+
+    Σ |x|ᵖ, a sum over pixels and channels; a large p leaves all but the extremes alone. Mahendran & Vedaldi 2015
+    (arXiv 1412.0035), section 2.1, with p = 6.
+    """
+    return image.abs().pow(p).sum(dim=(1, 2, 3))
+
+
+@regularizer("penalty", strengths=(1e-6, 1e-1), default=1e-3)
+def total_variation(image: Tensor) -> Tensor:
+    """
+    >>> vizkit.total_variation(1e-3).penalty(torch.eye(2).reshape(1, 1, 2, 2))
+    tensor([0.0040])
+
+    Σ |x − its right neighbour| + |x − the neighbour below|, a sum over pixels and channels: noise costs, edges less.
+    """
+    across = image.diff(dim=-1).abs().sum(dim=(1, 2, 3))
+    down = image.diff(dim=-2).abs().sum(dim=(1, 2, 3))
+    return across + down
+
+
+@regularizer("view", strengths=(1, 32), default=8)
+def jitter(image: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """
+    >>> vizkit.jitter(8)
+    vizkit.jitter(8)
+
+    Shows the network the image rolled by up to `strength` pixels, anew each step, so that no detail can rely on its
+    exact place. Mordvintsev et al. 2015 (DeepDream).
+    """
+    reach = round(strength)
+    down, right = torch.randint(-reach, reach + 1, (2,), generator=generator).tolist()
+    return image.roll((down, right), dims=(2, 3))
+
+
+@regularizer("view", strengths=(1, 45), default=10)
+def scale_and_rotate(image: Tensor, strength: float, generator: torch.Generator, scale: float = 0.1) -> Tensor:
+    """
+    >>> vizkit.scale_and_rotate(10, scale=0.1)
+    vizkit.scale_and_rotate(10, scale=0.1)
+
+    Shows the network the image turned by up to `strength` degrees and scaled by 1 ± `scale`, anew each step; what
+    lies beyond the edge is mirrored. Olah, Mordvintsev, Schubert 2017 (Feature Visualization), transformation robustness.
+    """
+    turn, size = (2 * torch.rand(2, generator=generator) - 1).tolist()
+    angle, factor = math.radians(strength * turn), 1 / (1 + scale * size)
+    cosine, sine = factor * math.cos(angle), factor * math.sin(angle)
+    height, width = image.shape[-2:]
+    matrix = image.new_tensor([[cosine, -sine * height / width, 0], [sine * width / height, cosine, 0]])
+    return resample(image, matrix)
+
+
+def resample(image: Tensor, matrix: Tensor) -> Tensor:
+    """The image seen through an affine map, (2, 3), of coordinates in [−1, 1]; bilinear, mirrored at the edges."""
+    grid = F.affine_grid(matrix.expand(len(image), 2, 3), list(image.shape), align_corners=False)
+    return F.grid_sample(image, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+
+
+@regularizer("projection", strengths=(0.1, 4), default=0.5)
+def gaussian_blur(image: Tensor, strength: float, step: int, every: int = 1) -> Tensor:
+    """
+    >>> vizkit.gaussian_blur(0.5, every=4)
+    vizkit.gaussian_blur(0.5, every=4)
+
+    Blurs the image after every `every`-th step, with a standard deviation of `strength` pixels, mirrored at the edges:
+    high frequencies are what an ascent overdoes. Yosinski et al. 2015 (arXiv 1506.06579), section 4.
+    """
+    if strength == 0 or (step + 1) % every:
+        return image
+    radius = min(round(4 * strength), min(image.shape[-2:]) - 1)
+    return torchvision_blur(image, [2 * radius + 1] * 2, [strength] * 2) if radius else image  # type: ignore[no-any-return]
+
+
+@regularizer("projection", strengths=(1e-4, 0.3), default=0.01)
+def decay(image: Tensor, strength: float) -> Tensor:
+    """
+    >>> vizkit.decay(0.01)
+    vizkit.decay(0.01)
+
+    Pulls every value towards zero: x becomes (1 − strength) · x. Yosinski et al. 2015, section 4: L2 decay.
+    """
+    return image * (1 - strength)
+
+
+@regularizer("projection", strengths=(1, 95), default=20)
+def clip_small_norm(image: Tensor, strength: float) -> Tensor:
+    """
+    >>> vizkit.clip_small_norm(50)
+    vizkit.clip_small_norm(50)
+
+    Sets to zero the pixels whose norm over the channels is below the image's `strength`-th percentile. Yosinski et
+    al. 2015, section 4.
+    """
+    return _keep_largest(image, image.square().sum(dim=1, keepdim=True).sqrt(), strength)
+
+
+@regularizer("projection", strengths=(1, 95), default=20)
+def clip_small_contribution(image: Tensor, strength: float, gradient: Tensor) -> Tensor:
+    """
+    >>> vizkit.clip_small_contribution(90)
+    vizkit.clip_small_contribution(90)
+
+    Sets to zero the pixels whose contribution to the score, |Σ x · gradient| over the channels, is below the image's
+    `strength`-th percentile. Yosinski et al. 2015, section 4.
+    """
+    return _keep_largest(image, (image * gradient).sum(dim=1, keepdim=True).abs(), strength)
+
+
+@regularizer("projection", strengths=(1e-5, 0.5), default=0.01)
+def soft_threshold(image: Tensor, strength: float) -> Tensor:
+    """
+    >>> vizkit.soft_threshold(0.01)
+    vizkit.soft_threshold(0.01)
+
+    Moves every value towards zero by `strength`, and stops there: L1's exact zeros, where the penalty only comes near
+    (the proximal step of L1; Beck & Teboulle 2009, section 1).
+    """
+    return image.sign() * (image.abs() - strength).clamp(min=0)
+
+
+@regularizer("projection", strengths=None)
+def clamp(image: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """
+    >>> vizkit.clamp()
+    vizkit.clamp()
+
+    Keeps the image to values that a picture can have: from black to white, in every channel.
+    """
+    return torch.maximum(torch.minimum(image, high), low)
+
+
+def _keep_largest(image: Tensor, measure: Tensor, percentile: float) -> Tensor:
+    threshold = torch.quantile(measure.flatten(1), min(percentile, 100) / 100, dim=1)
+    return image * (measure >= threshold[:, None, None, None])
+
+
+def _checked(strength: float | Sequence[float], kind: Kind) -> Strength:
+    values = tuple(strength) if isinstance(strength, Sequence) else (strength,)
+    if not values or not all(isinstance(v, (int, float)) and math.isfinite(v) and v >= 0 for v in values):
+        low, high = kind.strengths or (0, 0)
+        raise VizkitError(
+            f"The strength of {kind.name} must be a finite number from 0 up, or one an image, not {strength!r}. "
+            f"Sensible: {low:g} to {high:g}."
+        )
+    return values if isinstance(strength, Sequence) else strength
+
+
+def _as_code(strength: Strength) -> str:
+    if isinstance(strength, tuple):
+        return "[" + ", ".join(map(repr, strength)) + "]"
+    return repr(strength)
