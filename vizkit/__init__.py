@@ -9,11 +9,12 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import builtin, classifiers, images, regularizers
+from . import builtin, classifiers, images, recipes, regularizers
 from .ascent import Ascent, Step, ascend
 from .classifiers import Classifier, load, networks
 from .errors import Diverged, VizkitError
 from .images import Fourier, Pixels
+from .recipes import Recipe, reproduce
 from .regularizers import (
     Regularizer,
     clamp,

@@ -67,10 +67,12 @@ class Ascent:
     1
 
     An ascent: iterate it for a step at a time, or `run()` it. Made by `vizkit.ascend`. Between steps you may set
-    `regularizer`, `learning_rate`, `objective` and `steps`; they act on the next step, and `changes` remembers them.
+    `regularizer`, `learning_rate`, `objective` and `steps`; they act on the next step. `initial` is what the first
+    three were at the first step, `changes` when each was turned to what: (step, knob, value).
 
     After each step: `picture` (uint8, (height, width, 3)), `pictures` (of the whole batch), `image` (zero-centred,
-    (batch, channels, height, width)), `history` (a `Step` for every step, and, once finished, one look at the result),
+    (batch, channels, height, width)), `start_image` (what it started from), `history` (a `Step` for every step, and,
+    once it has finished, a last look at the result),
     `frames` ({step index: pictures}, thinned so that they never take more than 64 MB).
     """
 
@@ -90,17 +92,18 @@ class Ascent:
         self.net, self.targets, self.seed, self.start, self.basis = net, targets, seed, start, basis
         self.optimizer = optimizer
         self.regularizer, self.steps, self.objective = regularizer, steps, objective
-        self.learning_rate = learning_rate  # type: ignore[assignment]  # None: the optimizer's own
+        self.learning_rate = learning_rate  # None: the optimizer's own
         self.history: list[Step] = []
         self.frames: dict[int, Pictures] = {}
         self.changes: list[tuple[int, str, Any]] = []
         self._generator = torch.Generator().manual_seed(seed)
         self._parameters = start_parameters(net, basis, start, len(targets), self._generator).requires_grad_(True)
         self._last_good = self._parameters.detach().clone()
+        self.start_image = self.image
         self._optimizer = self._new_optimizer()
         self._index = torch.tensor(targets, device=net.device)[:, None]
-        self._seen_knobs = self._knobs()
-        self._stride = 1
+        self.initial = self._seen_knobs = self._knobs()
+        self._stride, self._closed = 1, False
 
     def __repr__(self) -> str:
         labels = ", ".join(self.labels)
@@ -120,8 +123,8 @@ class Ascent:
 
     @property
     def finished(self) -> bool:
-        """Whether all steps are made and the result has been looked at."""
-        return len(self.history) > self.steps
+        """Whether the history closes with a look at the result; more `steps` reopen it."""
+        return self._closed
 
     @property
     def image(self) -> Tensor:
@@ -199,8 +202,11 @@ class Ascent:
 
     def __next__(self) -> Step:
         if self.step >= self.steps:
-            self.look()
+            self.finish()
             raise StopIteration
+        if self._closed:
+            self.history.pop()
+            self._closed = False
         self._note_changes()
         index = self.step
 
@@ -211,6 +217,7 @@ class Ascent:
         total = (_value(scores, self._index, self.objective) - penalties).sum()
         (gradient,) = torch.autograd.grad(total, image, retain_graph=image is not self._parameters)
         step = self._record(index, image, scores, penalties)
+        self._keep_frame(index, image)
 
         self._last_good = self._parameters.detach().clone()
         if image is self._parameters:
@@ -241,16 +248,16 @@ class Ascent:
             sys.stderr.write("\n")
         return self
 
-    def look(self) -> Step:
-        """A last look at the image as it is now, without a view: recorded in the history once, as the result."""
-        if self.history and self.history[-1].index == self.step and self.finished:
-            return self.history[-1]
-        with torch.no_grad():
-            image = self.basis.decode(self.net, self._parameters)
-            look = self._record(self.step, image, self.net(image), self.regularizer.penalty(image))
-        self._steps = self.step
-        self.history.append(look)
-        return look
+    def finish(self) -> Step:
+        """Stops here, and closes the history with a look at the result as it is: no view, no update."""
+        if not self._closed:
+            with torch.no_grad():
+                image = self.basis.decode(self.net, self._parameters)
+                look = self._record(self.step, image, self.net(image), self.regularizer.penalty(image))
+            self._keep_frame(self.step, image, always=True)
+            self.history.append(look)
+            self._closed, self._steps = True, look.index
+        return self.history[-1]
 
     @property
     def _range(self) -> dict[str, Tensor]:
@@ -266,7 +273,7 @@ class Ascent:
                 self._parameters.copy_(self.basis.encode(self.net, image))
 
     def _record(self, index: int, image: Tensor, scores: Tensor, penalties: Tensor) -> Step:
-        """What this step saw, checked to be finite; a frame of it, where frames are due."""
+        """What this step saw, checked to be finite."""
         with torch.no_grad():
             scores = scores.detach()
             own = scores.gather(1, self._index)
@@ -284,13 +291,12 @@ class Ascent:
             self._give_up(f"The penalty of {self.regularizer} is not finite", index)
         if not all(map(math.isfinite, table[0])):
             self._give_up("The class score is not finite", index)
-        self._keep_frame(index, image)
         own_scores, penalty, probability, rival_scores, rivals = map(tuple, table)
         return Step(index, own_scores, penalty, probability, tuple(map(int, rivals)), rival_scores)
 
-    def _keep_frame(self, index: int, image: Tensor) -> None:
+    def _keep_frame(self, index: int, image: Tensor, always: bool = False) -> None:
         """Every `stride`-th step's pictures; when they take too much memory, every second is dropped."""
-        if index % self._stride and index < self.steps:
+        if index % self._stride and not always:
             return
         self.frames[index] = to_pictures(self.net, image)
         if len(self.frames) > max(16, FRAME_BYTES // self.frames[index].nbytes):
@@ -299,9 +305,10 @@ class Ascent:
 
     def _note_changes(self) -> None:
         knobs = self._knobs()
-        for name, value in knobs.items():
-            if value != self._seen_knobs[name] and self.history:
-                self.changes.append((self.step, name, value))
+        if self.history:
+            self.changes += [(self.step, name, v) for name, v in knobs.items() if v != self._seen_knobs[name]]
+        else:
+            self.initial = knobs
         self._seen_knobs = knobs
         if self.learning_rate:
             for group in self._optimizer.param_groups:
@@ -346,12 +353,12 @@ def ascend(
     Zisserman 2014, arXiv 1312.6034, section 2). Returns an `Ascent` that has made no step yet.
 
     target: a class label or index, or several, which grow in one batch, each as it would alone.
-    regularizer: one or a sum, such as `vizkit.l2(1e-4) + vizkit.jitter(8)`; `vizkit.l2([0, 1e-4, 1e-3])` makes one image a
-        strength. None: no regularizer.
+    regularizer: one or a sum, such as `vizkit.l2(1e-4) + vizkit.jitter(8)`; `vizkit.l2([0, 1e-4, 1e-3])` makes one
+        image a strength. None: no regularizer.
     seed: of all randomness. The same seed gives the same image, bit for bit, on the same machine.
     learning_rate: None takes the optimizer's own default.
-    optimizer: "ascent" (plain), "momentum", "adam", "nadam", "rmsprop", or a function that makes a torch optimizer from a list of
-        tensors; the latter must maximise.
+    optimizer: "ascent" (plain), "momentum", "adam", "nadam", "rmsprop", or a function that makes a torch optimizer
+        from a list of tensors; such an optimizer must maximise.
     start: "random" (zero-centred noise), "zero", a picture (see `vizkit.images.from_picture`) or a zero-centred tensor.
     objective: "score", or, to compare, "probability" or "log_probability".
     basis: what is moved: "pixels", "fourier", or one with settings, such as `vizkit.Fourier(exponent=1.3)`.
@@ -371,9 +378,7 @@ def ascend(
         targets *= regularizer.batch
     if isinstance(optimizer, str) and optimizer not in OPTIMIZERS:
         raise VizkitError(f'No optimizer "{optimizer}". Known: {", ".join(OPTIMIZERS)}.')
-    return Ascent(
-        net, targets, regularizer, steps, seed, learning_rate, optimizer, start, objective, as_basis(basis)
-    )
+    return Ascent(net, targets, regularizer, steps, seed, learning_rate, optimizer, start, objective, as_basis(basis))
 
 
 def _value(scores: Tensor, index: Tensor, objective: Objective) -> Tensor:

@@ -54,6 +54,7 @@ class Classifier:
         if not isinstance(module, nn.Module):
             raise VizkitError(f"A Classifier takes a torch.nn.Module, not {type(module).__name__}.")
         self.name = name or type(module).__name__
+        self.code = "vizkit.Classifier(...)  # yours"  # the expression that makes it, for code shown to people
         self.height, self.width = _as_size(size)
         self.channels = _channels(module, mean, std)
         self.device = torch.device(device) if device is not None else _default_device()
@@ -177,7 +178,9 @@ def load(name: str = BUILTIN, *, weights: str | None = None, device: str | torch
     if name == BUILTIN:
         labels = torchvision.models.ResNet18_Weights.DEFAULT.meta["categories"]
         module = builtin.pretrained_lite0()
-        return Classifier(module, labels, size=224, mean=builtin.MEAN, std=builtin.STD, name=name, device=device)
+        net = Classifier(module, labels, size=224, mean=builtin.MEAN, std=builtin.STD, name=name, device=device)
+        net.code = "vizkit.load()"
+        return net
     if name not in networks():
         near = difflib.get_close_matches(name, networks(), n=4, cutoff=0.3)
         raise VizkitError(f'No network "{name}". Nearest: {", ".join(near)}. All of them: vizkit.networks().')
@@ -186,7 +189,7 @@ def load(name: str = BUILTIN, *, weights: str | None = None, device: str | torch
         raise VizkitError(f'{name} has no weights "{weights}". It has: {", ".join(versions.__members__)}.')
     version = versions[weights] if weights else versions.DEFAULT
     preprocessing = version.transforms()
-    return Classifier(
+    net = Classifier(
         _with_weights(name, version),
         version.meta["categories"],
         size=preprocessing.crop_size[0],
@@ -195,6 +198,8 @@ def load(name: str = BUILTIN, *, weights: str | None = None, device: str | torch
         name=name,
         device=device,
     )
+    net.code = f'vizkit.load("{name}", weights="{version.name}")'
+    return net
 
 
 def networks() -> list[str]:
@@ -261,7 +266,7 @@ def _channels(module: nn.Module, mean: float | Sequence[float], std: float | Seq
     given = max(len(value) if isinstance(value, Sequence) else 1 for value in (mean, std))
     first = _first_convolution(module)
     is_plain = not isinstance(mean, Sequence) and not isinstance(std, Sequence)
-    return first.in_channels * 1 if is_plain and first else given
+    return int(first.in_channels) if is_plain and first else given
 
 
 def _per_channel(value: float | Sequence[float], channels: int, name: str) -> Tensor:
@@ -277,7 +282,9 @@ def _checked_labels(labels: Sequence[str] | None, classes: int) -> list[str]:
     if isinstance(labels, (str, Mapping)) or not all(isinstance(label, str) for label in labels):
         raise VizkitError("labels must be a list of strings, one for each class score, in their order.")
     if len(labels) != classes:
-        raise VizkitError(f"{len(labels)} labels, but the network gives {classes} class scores. Give one label a score.")
+        raise VizkitError(
+            f"{len(labels)} labels, but the network gives {classes} class scores. Give one label a score."
+        )
     return list(labels)
 
 

@@ -64,7 +64,7 @@ def from_picture(net: Classifier, picture: Any) -> Tensor:
 
 
 class Basis(Protocol):
-    """Which numbers the ascent moves. `decode` is differentiable and `encode` is its inverse, as far as there is one."""
+    """Which numbers the ascent moves. `decode` is differentiable; `encode` is its inverse, as far as there is one."""
 
     name: ClassVar[str]
 
@@ -112,9 +112,9 @@ class Fourier:
     >>> vizkit.Fourier(exponent=1.3).decode(net, torch.zeros(1, 3, 224, 113, 2)).shape
     torch.Size([1, 3, 224, 224])
 
-    The image's frequencies, each weighed by 1 / frequency^`exponent` as in natural pictures, so that coarse shapes move
-    as readily as fine texture; a sigmoid keeps the picture valid. `decorrelate` moves along the colours in which natural
-    pictures vary. A random start is normal noise of standard deviation `spread` on each frequency. Olah, Mordvintsev,
+    The image's frequencies, each weighed by 1 / frequency^`exponent` as in natural pictures, so that coarse shapes
+    move as readily as fine texture; a sigmoid keeps the picture valid. `decorrelate` moves along the colours in which
+    natural pictures vary. A random start is normal noise of standard deviation `spread` on each frequency. Olah, Mordvintsev,
     Schubert 2017 (Feature Visualization), "preconditioning"; Lucid's param.spatial.
     """
 
@@ -150,7 +150,8 @@ class Fourier:
         across = torch.fft.rfftfreq(net.width)[None, :]
         frequency = (down.square() + across.square()).sqrt().clamp(min=1 / max(net.height, net.width))
         scale, reference = frequency**-self.exponent, 1 / frequency
-        return (scale * (reference.square().mean() / scale.square().mean()).sqrt()).to(net.device)
+        weights: Tensor = scale * (reference.square().mean() / scale.square().mean()).sqrt()
+        return weights.to(net.device)
 
 
 BASES: dict[str, type[Pixels] | type[Fourier]] = {"pixels": Pixels, "fourier": Fourier}
@@ -173,7 +174,7 @@ def start_parameters(net: Classifier, basis: Basis, start: Any, batch: int, gene
         shape = (net.channels, net.height, net.width)
         if start.ndim != 4 or tuple(start.shape[1:]) != shape or len(start) not in (1, batch):
             raise VizkitError(
-                f"A start tensor is zero-centred, (1 or {batch}, {', '.join(map(str, shape))}), not {tuple(start.shape)}."
+                f"A start tensor is zero-centred, of shape {shape} times 1 or {batch}, not {tuple(start.shape)}."
             )
         if not start.isfinite().all():
             raise VizkitError("The start image holds values that are not finite. Clean it before the ascent.")

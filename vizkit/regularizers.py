@@ -280,7 +280,8 @@ def scale_and_rotate(image: Tensor, strength: float, generator: torch.Generator,
     vizkit.scale_and_rotate(10, scale=0.1)
 
     Shows the network the image turned by up to `strength` degrees and scaled by 1 ± `scale`, anew each step; what
-    lies beyond the edge is mirrored. Olah, Mordvintsev, Schubert 2017 (Feature Visualization), transformation robustness.
+    lies beyond the edge is mirrored. Olah, Mordvintsev, Schubert 2017 (Feature Visualization), "transformation
+    robustness".
     """
     turn, size = (2 * torch.rand(2, generator=generator) - 1).tolist()
     angle, factor = math.radians(strength * turn), 1 / (1 + scale * size)
@@ -308,7 +309,8 @@ def gaussian_blur(image: Tensor, strength: float, step: int, every: int = 1) -> 
     if strength == 0 or (step + 1) % every:
         return image
     radius = min(round(4 * strength), min(image.shape[-2:]) - 1)
-    return torchvision_blur(image, [2 * radius + 1] * 2, [strength] * 2) if radius else image  # type: ignore[no-any-return]
+    blurred: Tensor = torchvision_blur(image, [2 * radius + 1] * 2, [strength] * 2) if radius else image
+    return blurred
 
 
 @regularizer("projection", strengths=(1e-4, 0.3), default=0.01)

@@ -1,0 +1,159 @@
+"""Curves, grids, film strips and files. matplotlib's object API only: nothing here touches a global figure."""
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from PIL import Image, PngImagePlugin
+
+from .ascent import Ascent
+from .images import Pictures, tile
+from .recipes import settings_of
+
+# Okabe & Ito's palette, told apart by colour-blind readers; the first is the target, the second its rival.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+GREY = "#7a7a7a"  # reads on white and on black: the figures have no background of their own
+
+
+class NotebookFigure(Figure):
+    """A figure that a notebook shows without pyplot."""
+
+    def __init__(self, width: float, height: float) -> None:
+        super().__init__(figsize=(width, height), dpi=120, layout="constrained", facecolor="none")
+        FigureCanvasAgg(self)
+
+    def _repr_png_(self) -> bytes:
+        return png(self)
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as a PNG file."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", facecolor=figure.get_facecolor())
+    return stream.getvalue()
+
+
+def score_curve(ascent: Ascent) -> Figure:
+    """
+    >>> vizkit.figures.score_curve(vizkit.ascend(net, "flamingo", steps=3).run()).axes[0].get_xlabel()
+    'step'
+
+    The class score of every step, with the strongest rival and what the regularizer subtracts; a dotted line marks
+    each step at which a knob was turned.
+    """
+    figure = NotebookFigure(6, 3.4)
+    draw_score_curve(figure.add_subplot(), ascent)
+    return figure
+
+
+def live_figure() -> Figure:
+    """A figure with one pair of axes at a fixed place, to draw into again and again: twice as fast as `score_curve`."""
+    figure = NotebookFigure(5.0, 3.9)
+    figure.set_layout_engine("none")
+    figure.add_axes((0.11, 0.13, 0.86, 0.84))
+    return figure
+
+
+def draw_score_curve(axes: Axes, ascent: Ascent) -> None:
+    """Draws the curves of `score_curve` into existing axes, after clearing them."""
+    axes.clear()
+    history = ascent.history[:]
+    steps = [step.index for step in history]
+    for image, label in enumerate(ascent.labels):
+        colour = COLOURS[0] if len(ascent.labels) == 1 else COLOURS[image % len(COLOURS)]
+        axes.plot(steps, [step.scores[image] for step in history], color=colour, linewidth=2, label=label)
+    if history and len(ascent.labels) == 1:
+        rival = ascent.net.labels[history[-1].rivals[0]]
+        axes.plot(steps, [s.rival_scores[0] for s in history], color=COLOURS[1], label=f"strongest rival: {rival}")
+        if any(step.penalties[0] for step in history):
+            axes.plot(steps, [s.penalties[0] for s in history], color=COLOURS[2], linestyle="--", label="penalty")
+    for step, knob, value in ascent.changes:
+        axes.axvline(step, color=GREY, linestyle=":", linewidth=1)
+        text = f"{knob.replace('_', ' ')} {value:g}" if isinstance(value, float) else str(value).replace("vizkit.", "")
+        axes.text(step, 0.02, text, transform=axes.get_xaxis_transform(), rotation=90, ha="right", size=8, color=GREY)
+    if history:  # a penalty can dwarf the scores: it does not stretch the axis
+        values = [value for step in history for value in (*step.scores, *step.rival_scores)]
+        margin = 0.05 * (max(values) - min(values)) + 0.5
+        axes.set_ylim(min(values) - margin, max(values) + margin)
+    axes.set_xlim(0, max(ascent.steps, 1))
+    axes.set_xlabel("step", color=GREY)
+    axes.set_ylabel("class score", color=GREY)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.tick_params(colors=GREY)
+    axes.set_facecolor("none")
+    axes.grid(color=GREY, alpha=0.25, linewidth=0.6)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(GREY)
+    if history:
+        axes.legend(loc="upper left", frameon=False, labelcolor=GREY, fontsize=9)
+
+
+def grid(pictures: Sequence[Pictures] | Pictures, captions: Sequence[str] = (), columns: int | None = None) -> Figure:
+    """
+    >>> vizkit.figures.grid(np.zeros((4, 8, 8, 3), np.uint8), captions=["a", "b", "c", "d"])
+    <NotebookFigure size 528x576 with 4 Axes>
+
+    Pictures, each uint8 (height, width, 3), side by side with a caption under each.
+    """
+    columns = columns or math.ceil(math.sqrt(len(pictures)))
+    rows = math.ceil(len(pictures) / columns)
+    figure = NotebookFigure(2.2 * columns, 2.4 * rows if captions else 2.2 * rows)
+    for index, picture in enumerate(pictures):
+        axes = figure.add_subplot(rows, columns, index + 1)
+        axes.imshow(picture, interpolation="nearest" if len(picture) < 64 else "antialiased")
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+        if index < len(captions):
+            axes.set_xlabel(captions[index], fontsize=9, color=GREY)
+    return figure
+
+
+def film_strip(ascent: Ascent, frames: int = 6) -> Figure:
+    """
+    >>> vizkit.figures.film_strip(vizkit.ascend(net, "flamingo", steps=3).run(), frames=2)
+    <NotebookFigure size 528x288 with 2 Axes>
+
+    How the first class model came about: `frames` pictures, evenly spread from the first step to the last.
+    """
+    kept = sorted(ascent.frames)
+    chosen = [kept[round(at)] for at in np.linspace(0, len(kept) - 1, min(frames, len(kept)))]
+    captions = [f"step {step}" for step in chosen]
+    return grid([ascent.frames[step][0] for step in chosen], captions, columns=len(chosen))
+
+
+def gif(ascent: Ascent, path: str | Path, seconds: float = 6.0) -> Path:
+    """
+    >>> ascent = vizkit.ascend(net, ["flamingo", "ostrich"], steps=3).run()
+    >>> vizkit.figures.gif(ascent, folder / "two.gif").name
+    'two.gif'
+
+    Writes the ascent as an animation of about `seconds`, the batch side by side; the last frame stays a while.
+    """
+    kept = sorted(ascent.frames)
+    chosen = kept[:: math.ceil(len(kept) / 100)]
+    chosen += kept[-1:] if chosen[-1] != kept[-1] else []
+    images = [Image.fromarray(tile(ascent.frames[step])) for step in chosen]
+    duration = [max(20, round(1000 * seconds / len(images)))] * (len(images) - 1) + [2000]
+    images[0].save(path, save_all=True, append_images=images[1:], duration=duration, loop=0)
+    return Path(path)
+
+
+def save(ascent: Ascent, path: str | Path) -> Path:
+    """
+    >>> vizkit.figures.save(vizkit.ascend(net, "flamingo", steps=3).run(), folder / "flamingo.png").name
+    'flamingo.png'
+
+    Writes the class model (a batch side by side) as a PNG whose metadata holds all the settings, so that
+    `vizkit.reproduce(path)` can make it again.
+    """
+    metadata = PngImagePlugin.PngInfo()
+    metadata.add_text("vizkit", settings_of(ascent), zip=True)
+    Image.fromarray(tile(ascent.pictures)).save(path, format="PNG", pnginfo=metadata)
+    return Path(path)

@@ -1,0 +1,5 @@
+"""All of vizkit with knobs: widgets for JupyterLab, notebooks and Google Colab."""
+
+from .explorer import Explorer
+
+__all__ = ["Explorer"]

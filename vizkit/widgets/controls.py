@@ -1,0 +1,197 @@
+"""The left-hand side of the widgets: what a person chooses, as a recipe, a class and a seed."""
+
+import math
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+import ipywidgets as W
+
+from ..ascent import OBJECTIVES, OPTIMIZERS
+from ..classifiers import Classifier, networks
+from ..images import BASES, as_basis
+from ..recipes import Recipe, recipes
+from ..regularizers import Regularizer, catalogue, none
+
+ROWS = 4  # how many regularizers can be added up
+NARROW = {"description_width": "88px"}
+FULL = {"width": "auto"}
+
+
+def field(kind: type, label: str, **traits: Any) -> Any:
+    """A control with its label at the left, as wide as its column."""
+    return kind(description=label, style=NARROW, layout=W.Layout(**FULL), **traits)
+
+
+def log_slider(label: str, low: float, high: float, value: float) -> Any:
+    """A slider over powers of ten, from `low` to `high`."""
+    low, high = math.log10(low), math.log10(high)
+    return field(W.FloatLogSlider, label, value=value, min=low, max=high, step=(high - low) / 100)
+
+
+class RegularizerRow(W.VBox):
+    """One regularizer: its type, its strength, and those of its options that are not the usual ones."""
+
+    def __init__(self, label: str, changed: Callable[[], None]) -> None:
+        self.kind = field(W.Dropdown, label, options=["none", *catalogue()])
+        self.strength = log_slider("strength", 1e-6, 1, 1e-4)
+        self.note = W.HTML()
+        self._options: dict[str, Any] = {}
+        self._changed = changed
+        self.kind.observe(self._on_kind, "value")
+        self.strength.observe(lambda _: changed(), "value")
+        super().__init__([self.kind, self.strength, self.note])
+        self._show_slider()
+
+    def regularizer(self) -> Regularizer:
+        if self.kind.value == "none":
+            return none()
+        kind = catalogue()[self.kind.value]
+        return kind(self.strength.value if kind.strengths else None, **self._options)
+
+    def set(self, regularizer: Regularizer) -> None:
+        """Shows a regularizer of one part, or none."""
+        part = regularizer.parts[0] if regularizer.parts else None
+        self.kind.value = part.kind.name if part else "none"
+        self._options = dict(part.options) if part else {}
+        self._show_slider()
+        if part and part.kind.strengths:
+            self.strength.value = part.strength
+
+    def _on_kind(self, _change: Any) -> None:
+        self._options = {}
+        self._show_slider()
+        self._changed()
+
+    def _show_slider(self) -> None:
+        kind = catalogue().get(self.kind.value)
+        strengths = kind.strengths if kind else None
+        self.strength.layout.display = "" if strengths else "none"
+        self.note.value = escape(", ".join(f"{name} = {value}" for name, value in self._options.items()))
+        self.note.layout.display = "" if self._options else "none"
+        if kind and strengths:
+            low, high = math.log10(strengths[0]), math.log10(strengths[1])
+            with self.strength.hold_trait_notifications():
+                self.strength.min, self.strength.max, self.strength.step = min(low, -20), max(high, 20), 0.1
+                self.strength.value = kind.default
+                self.strength.min, self.strength.max, self.strength.step = low, high, (high - low) / 100
+            self.strength.readout_format = ".1e" if strengths[1] / strengths[0] > 1000 else ".2g"
+
+
+class ClassPicker(W.VBox):
+    """A class by typing: the list shows the labels that fit."""
+
+    def __init__(self) -> None:
+        self.query = field(W.Text, "Class", placeholder="type a name, for example flam", continuous_update=True)
+        self.choice = field(W.Select, "", rows=7)
+        self._net: Classifier | None = None
+        self.query.observe(lambda _: self._filter(), "value")
+        super().__init__([self.query, self.choice])
+
+    def show(self, net: Classifier, target: int = 0) -> None:
+        """The classes of `net`, with one chosen."""
+        self._net = net
+        self.query.value = ""
+        self._filter()
+        self.choice.value = target
+
+    @property
+    def target(self) -> int:
+        """The index of the chosen class."""
+        return int(self.choice.value)
+
+    @property
+    def label(self) -> str:
+        """The label of the chosen class; empty before there is one."""
+        return self._net.labels[self.target] if self._net else ""
+
+    def _filter(self) -> None:
+        net, chosen = self._net, self.choice.value
+        if net is None:
+            return
+        found = net.find(self.query.value) if self.query.value.strip() else dict(enumerate(net.labels))
+        twice = {label for label in found.values() if net.labels.count(label) > 1}
+        options = [(f"{label} ({index})" if label in twice else label, index) for index, label in found.items()]
+        if not options:
+            return  # keep the list as it was: an empty one could choose nothing
+        self.choice.options = options
+        if chosen in found and not self.query.value.strip():
+            self.choice.value = chosen
+        else:
+            self.choice.index = 0
+
+
+class Controls(W.VBox):
+    """Everything a person can choose. `changed` is called when a knob is turned that acts on the next step."""
+
+    def __init__(self, net: Classifier, changed: Callable[[], None]) -> None:
+        own = [net.name] if net.name not in networks() else []
+        self.network = field(W.Dropdown, "Network", options=own + networks(), value=net.name)
+        self.picker = ClassPicker()
+        self.preset = field(W.Dropdown, "Preset", options=["–", *recipes()])
+        self.rows = [RegularizerRow("Regularizer" if row == 0 else f"and {row + 1}", changed) for row in range(ROWS)]
+        self.steps = field(W.BoundedIntText, "Steps", value=200, min=1, max=100_000)
+        self.learning_rate = log_slider("Learning rate", 1e-4, 1000, 1.0)
+        self.learning_rate.readout_format = ".2g"
+        self.optimizer = field(W.Dropdown, "Optimizer", options=list(OPTIMIZERS))
+        self.basis = field(W.Dropdown, "Image in", options=list(BASES))
+        self.basis_note = W.HTML()
+        self.start = field(W.Dropdown, "Start from", options=["random", "zero"])
+        self.seed = field(W.BoundedIntText, "Seed", value=0, min=0, max=2**31 - 1)
+        self.objective = field(W.Dropdown, "Maximise", options=list(OBJECTIVES))
+        self._basis = as_basis("pixels")
+        self._quiet = False
+        self._changed = changed
+        more = [self.learning_rate, self.optimizer, self.basis, self.basis_note, self.start, self.seed, self.objective]
+        self.fold = W.Accordion([W.VBox([*more, *self.rows[1:]])], selected_index=None)
+        self.fold.set_title(0, "More knobs")
+        for knob in (self.steps, self.learning_rate, self.objective):
+            knob.observe(lambda _: self._on_knob(), "value")
+        self.preset.observe(lambda _: self._on_preset(), "value")
+        self.basis.observe(lambda _: self._on_basis(as_basis(self.basis.value)), "value")
+        self.optimizer.observe(lambda _: self._on_optimizer(), "value")
+        super().__init__([self.network, self.picker, self.preset, self.rows[0], self.steps, self.fold])
+
+    def recipe(self) -> Recipe:
+        """What the knobs say."""
+        return Recipe(
+            regularizer=self.regularizer(),
+            steps=self.steps.value,
+            optimizer=self.optimizer.value,
+            learning_rate=self.learning_rate.value,
+            start=self.start.value,
+            objective=self.objective.value,
+            basis=self._basis,
+        )
+
+    def regularizer(self) -> Regularizer:
+        return sum((row.regularizer() for row in self.rows), none())
+
+    def set(self, recipe: Recipe) -> None:
+        """Sets every knob to what the recipe says."""
+        self._quiet = True
+        parts = [Regularizer((part,)) for part in recipe.regularizer.parts]
+        for row, part in zip(self.rows, parts + [none()] * (ROWS - len(parts)), strict=True):
+            row.set(part)
+        for knob in ("steps", "optimizer", "learning_rate", "start", "objective"):
+            getattr(self, knob).value = getattr(recipe, knob)
+        self.basis.value = recipe.basis.name
+        self._on_basis(recipe.basis)
+        self._quiet = False
+        self._changed()
+
+    def _on_knob(self) -> None:
+        if not self._quiet:
+            self._changed()
+
+    def _on_preset(self) -> None:
+        if self.preset.value in recipes():
+            self.set(recipes()[self.preset.value])
+
+    def _on_basis(self, basis: Any) -> None:
+        self._basis = basis
+        self.basis_note.value = f"<span class=vizkit-note>{escape(repr(basis))}</span>"
+
+    def _on_optimizer(self) -> None:
+        if not self._quiet:
+            self.learning_rate.value = OPTIMIZERS[self.optimizer.value][2]

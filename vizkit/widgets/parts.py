@@ -1,0 +1,94 @@
+"""Small parts that the widgets share: looks, buttons, messages, encoded pictures."""
+
+import io
+import itertools
+import re
+from base64 import b64encode
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as W
+import torch
+from PIL import Image
+
+from ..errors import VizkitError
+from ..images import Pictures
+
+# The variables are JupyterLab's, so that both of its themes fit; the second value is for pages without them.
+CSS = """
+.vizkit { gap: 6px; max-width: 1360px; padding: 4px 2px; }
+.vizkit-columns { display: flex; flex-flow: row wrap; gap: 20px; align-items: flex-start; overflow: visible; }
+.vizkit-controls { flex: 0 1 310px; min-width: 280px; overflow: visible; }
+.vizkit-stage { flex: 1 1 300px; max-width: 448px; min-width: 240px; overflow: visible; }
+.vizkit-score { flex: 1 1 320px; max-width: 520px; min-width: 260px; overflow: visible; }
+.vizkit-score img { width: 100%; height: auto; }
+img.vizkit-picture, .vizkit-picture img { width: 100%; height: auto; border-radius: 6px; object-fit: contain; }
+.vizkit-row { gap: 6px; align-items: center; flex-flow: row wrap; overflow: visible; }
+.vizkit-row .widget-button, .vizkit-row .jupyter-button { width: auto; min-width: 84px; padding: 0 12px; }
+.vizkit-row .widget-hprogress, .vizkit-row .widget-inline-hbox { flex: 1 1 240px; max-width: 620px; width: auto; }
+.vizkit-timeline { width: auto; max-width: 790px; }
+.vizkit-strip { display: flex; flex-flow: row wrap; gap: 12px; overflow: visible; }
+.vizkit-card { width: 168px; overflow: visible; }
+.vizkit-card img { width: 168px; height: auto; border-radius: 4px; }
+.vizkit-note, .vizkit-caption { color: var(--jp-ui-font-color1, #333); line-height: 1.4; overflow-wrap: anywhere; }
+.vizkit-note { color: var(--jp-ui-font-color2, #555); font-size: 12px; }
+.vizkit-caption { font-size: 14px; font-variant-numeric: tabular-nums; padding-top: 4px; }
+.vizkit-alert { border-left: 4px solid #D55E00; padding: 4px 10px; font-size: 14px;
+  color: var(--jp-ui-font-color1, #333); overflow-wrap: anywhere; }
+.vizkit-note a { color: var(--jp-content-link-color, #0645ad); text-decoration: underline; }
+.vizkit-code { border: 1px solid var(--jp-border-color2, #ccc); border-radius: 4px; padding: 10px; overflow-x: auto;
+  color: var(--jp-content-font-color1, #222); background: var(--jp-layout-color1, #fff); line-height: 1.4; }
+"""
+
+
+def style() -> Any:
+    """The style sheet, as a widget that takes no room."""
+    return W.HTML(f"<style>{CSS}</style>", layout=W.Layout(display="none"))
+
+
+def button(label: str, icon: str, tooltip: str, clicked: Callable[[Any], None], look: str = "") -> Any:
+    made = W.Button(description=label, icon=icon, tooltip=tooltip, button_style=look)
+    made.on_click(clicked)
+    return made
+
+
+def note(text: str, alert: bool = False, link: str = "") -> str:
+    """A sentence as HTML; `link` is HTML already."""
+    looks = 'class="vizkit-alert" role="alert"' if alert else "class=vizkit-note"
+    return f"<div {looks}>{escape(text)} {link}</div>"
+
+
+def error_text(error: BaseException) -> str:
+    """An error as a sentence for a person."""
+    if isinstance(error, VizkitError):
+        return str(error)
+    if isinstance(error, torch.OutOfMemoryError):
+        return "The device has not enough memory for this network. Choose a smaller one, or restart the kernel."
+    return f"This did not work: {type(error).__name__}: {error}"
+
+
+def encode(picture: Pictures, kind: str = "jpeg") -> tuple[str, bytes]:
+    """Format and bytes for the browser: JPEG is quick and small; a picture of few pixels is enlarged, as a PNG."""
+    image, stream = Image.fromarray(picture), io.BytesIO()
+    if max(image.size) <= 96:
+        factor = 448 // max(image.size)
+        image = image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
+        kind = "png"
+    image.save(stream, format=kind, **({"quality": 88, "subsampling": 0} if kind == "jpeg" else {}))
+    return kind, stream.getvalue()
+
+
+def unused_name(label: Path | str, ending: str) -> Path:
+    """A file name made of a label, in the current folder, that no file has yet."""
+    stem = re.sub(r"[^\w-]+", "-", str(label)).strip("-") or "class-model"
+    names = (Path(f"{stem}{'' if count == 1 else f'-{count}'}.{ending}") for count in itertools.count(1))
+    return next(name for name in names if not name.exists())
+
+
+def download_link(path: Path) -> str:
+    """A link that carries the file, so that it works wherever the kernel runs."""
+    data = b64encode(path.read_bytes()).decode()
+    kind = path.suffix.lstrip(".")
+    return f'<a download="{escape(path.name)}" href="data:image/{kind};base64,{data}">download it</a>'
