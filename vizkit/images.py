@@ -114,8 +114,8 @@ class Fourier:
 
     The image's frequencies, each weighed by 1 / frequency^`exponent` as in natural pictures, so that coarse shapes
     move as readily as fine texture; a sigmoid keeps the picture valid. `decorrelate` moves along the colours in which
-    natural pictures vary. A random start is normal noise of standard deviation `spread` on each frequency. Olah, Mordvintsev,
-    Schubert 2017 (Feature Visualization), "preconditioning"; Lucid's param.spatial.
+    natural pictures vary. A random start is normal noise of standard deviation `spread` on each frequency. Olah,
+    Mordvintsev, Schubert 2017 (Feature Visualization), "preconditioning"; Lucid's param.spatial.
     """
 
     exponent: float = 1.0

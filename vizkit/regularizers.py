@@ -389,5 +389,5 @@ def _checked(strength: float | Sequence[float], kind: Kind) -> Strength:
 
 def _as_code(strength: Strength) -> str:
     if isinstance(strength, tuple):
-        return "[" + ", ".join(map(repr, strength)) + "]"
-    return repr(strength)
+        return "[" + ", ".join(map(_as_code, strength)) + "]"
+    return repr(int(strength)) if strength == int(strength) else repr(strength)

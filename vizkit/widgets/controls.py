@@ -23,10 +23,40 @@ def field(kind: type, label: str, **traits: Any) -> Any:
     return kind(description=label, style=NARROW, layout=W.Layout(**FULL), **traits)
 
 
-def log_slider(label: str, low: float, high: float, value: float) -> Any:
-    """A slider over powers of ten, from `low` to `high`."""
-    low, high = math.log10(low), math.log10(high)
-    return field(W.FloatLogSlider, label, value=value, min=low, max=high, step=(high - low) / 100)
+class LogSlider(W.SelectionSlider):
+    """A slider over round numbers, evenly spaced on a log scale: 1, 1.5, 2, 3, 5, 7, 10, …"""
+
+    def __init__(self, label: str, low: float, high: float, value: float) -> None:
+        self._range, self._settling = (low, high), False
+        layout = W.Layout(**FULL)
+        super().__init__(
+            description=label, style=NARROW, layout=layout, options=_round_numbers(low, high, value), value=value
+        )
+
+    def set(self, value: float, low: float | None = None, high: float | None = None) -> None:
+        """Any value, between the round ones if need be; a new range where one is given."""
+        if low is not None and high is not None:
+            self._range = (low, high)
+        self._settling = True  # new options choose the first for a moment: nobody shall act on that
+        self.options = _round_numbers(*self._range, value)
+        self._settling = False
+        self.value = value
+
+    def on_choice(self, changed: Callable[[], None]) -> None:
+        """Calls `changed` when another value is chosen."""
+
+        def heard(_change: Any) -> None:
+            if not self._settling:
+                changed()
+
+        self.observe(heard, "value")
+
+
+def _round_numbers(low: float, high: float, value: float) -> list[tuple[str, float]]:
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    numbers = {float(f"{digit}e{power}") for power in powers for digit in (1, 1.5, 2, 3, 5, 7)}
+    chosen = {number for number in numbers if low <= number <= high} | {low, high, value}
+    return [(f"{number:g}", number) for number in sorted(chosen)]
 
 
 class RegularizerRow(W.VBox):
@@ -34,12 +64,12 @@ class RegularizerRow(W.VBox):
 
     def __init__(self, label: str, changed: Callable[[], None]) -> None:
         self.kind = field(W.Dropdown, label, options=["none", *catalogue()])
-        self.strength = log_slider("strength", 1e-6, 1, 1e-4)
+        self.strength = LogSlider("strength", 1e-6, 1, 1e-4)
         self.note = W.HTML()
         self._options: dict[str, Any] = {}
         self._changed = changed
         self.kind.observe(self._on_kind, "value")
-        self.strength.observe(lambda _: changed(), "value")
+        self.strength.on_choice(changed)
         super().__init__([self.kind, self.strength, self.note])
         self._show_slider()
 
@@ -56,7 +86,8 @@ class RegularizerRow(W.VBox):
         self._options = dict(part.options) if part else {}
         self._show_slider()
         if part and part.kind.strengths:
-            self.strength.value = part.strength
+            first = part.strength[0] if isinstance(part.strength, tuple) else part.strength
+            self.strength.set(first)
 
     def _on_kind(self, _change: Any) -> None:
         self._options = {}
@@ -67,15 +98,11 @@ class RegularizerRow(W.VBox):
         kind = catalogue().get(self.kind.value)
         strengths = kind.strengths if kind else None
         self.strength.layout.display = "" if strengths else "none"
-        self.note.value = escape(", ".join(f"{name} = {value}" for name, value in self._options.items()))
+        options = ", ".join(f"{name} = {value}" for name, value in self._options.items())
+        self.note.value = f"<div class='vizkit-note vizkit-indented'>{escape(options)}</div>"
         self.note.layout.display = "" if self._options else "none"
         if kind and strengths:
-            low, high = math.log10(strengths[0]), math.log10(strengths[1])
-            with self.strength.hold_trait_notifications():
-                self.strength.min, self.strength.max, self.strength.step = min(low, -20), max(high, 20), 0.1
-                self.strength.value = kind.default
-                self.strength.min, self.strength.max, self.strength.step = low, high, (high - low) / 100
-            self.strength.readout_format = ".1e" if strengths[1] / strengths[0] > 1000 else ".2g"
+            self.strength.set(kind.default, *strengths)
 
 
 class ClassPicker(W.VBox):
@@ -131,8 +158,7 @@ class Controls(W.VBox):
         self.preset = field(W.Dropdown, "Preset", options=["–", *recipes()])
         self.rows = [RegularizerRow("Regularizer" if row == 0 else f"and {row + 1}", changed) for row in range(ROWS)]
         self.steps = field(W.BoundedIntText, "Steps", value=200, min=1, max=100_000)
-        self.learning_rate = log_slider("Learning rate", 1e-4, 1000, 1.0)
-        self.learning_rate.readout_format = ".2g"
+        self.learning_rate = LogSlider("Learning rate", 1e-4, 1000, 1.0)
         self.optimizer = field(W.Dropdown, "Optimizer", options=list(OPTIMIZERS))
         self.basis = field(W.Dropdown, "Image in", options=list(BASES))
         self.basis_note = W.HTML()
@@ -145,7 +171,8 @@ class Controls(W.VBox):
         more = [self.learning_rate, self.optimizer, self.basis, self.basis_note, self.start, self.seed, self.objective]
         self.fold = W.Accordion([W.VBox([*more, *self.rows[1:]])], selected_index=None)
         self.fold.set_title(0, "More knobs")
-        for knob in (self.steps, self.learning_rate, self.objective):
+        self.learning_rate.on_choice(self._on_knob)
+        for knob in (self.steps, self.objective):
             knob.observe(lambda _: self._on_knob(), "value")
         self.preset.observe(lambda _: self._on_preset(), "value")
         self.basis.observe(lambda _: self._on_basis(as_basis(self.basis.value)), "value")
@@ -173,8 +200,9 @@ class Controls(W.VBox):
         parts = [Regularizer((part,)) for part in recipe.regularizer.parts]
         for row, part in zip(self.rows, parts + [none()] * (ROWS - len(parts)), strict=True):
             row.set(part)
-        for knob in ("steps", "optimizer", "learning_rate", "start", "objective"):
+        for knob in ("steps", "optimizer", "start", "objective"):
             getattr(self, knob).value = getattr(recipe, knob)
+        self.learning_rate.set(recipe.learning_rate)
         self.basis.value = recipe.basis.name
         self._on_basis(recipe.basis)
         self._quiet = False
@@ -190,8 +218,8 @@ class Controls(W.VBox):
 
     def _on_basis(self, basis: Any) -> None:
         self._basis = basis
-        self.basis_note.value = f"<span class=vizkit-note>{escape(repr(basis))}</span>"
+        self.basis_note.value = f"<div class='vizkit-note vizkit-indented'>{escape(repr(basis))}</div>"
 
     def _on_optimizer(self) -> None:
         if not self._quiet:
-            self.learning_rate.value = OPTIMIZERS[self.optimizer.value][2]
+            self.learning_rate.set(OPTIMIZERS[self.optimizer.value][2])

@@ -29,8 +29,8 @@ class Explorer(W.VBox):
     (224, 224, 3)
 
     All of vizkit with knobs. Last line of a cell, it shows itself. `net`: your own `Classifier`; None takes the
-    built-in CNN. `target`: the class chosen at first. `recipe`: the name of the preset it opens with. Other keywords are those
-    of `vizkit.ascend` that the knobs show, such as `steps` or `regularizer`.
+    built-in CNN. `target`: the class chosen at first. `recipe`: the name of the preset it opens with. Other keywords
+    are those of `vizkit.ascend` that the knobs show, such as `steps` or `regularizer`.
 
     `run()` makes all the steps and returns the ascent, for notebooks that run without a person; `ascent` is the newest.
     """
@@ -86,7 +86,8 @@ class Explorer(W.VBox):
         self.stop = button("Stop", "stop", "End the run here", self._on_stop)
         self.progress = W.FloatProgress(min=0, max=1)
         self.remaining = W.HTML()
-        self.timeline = W.IntSlider(description="Timeline", min=0, max=1, style={"description_width": "88px"})
+        # Made long, then shortened: the End key of the browser's slider knows only the length it was made with.
+        self.timeline = W.IntSlider(description="Timeline", min=0, max=100_000, style={"description_width": "88px"})
         self.timeline.observe(self._on_scrub, "value")
         self.keep = button("Keep", "thumb-tack", "Add this picture to the strip below", self._on_keep)
         self.save_png = button("Save PNG", "download", "The picture, with its settings inside", self._on_save_png)

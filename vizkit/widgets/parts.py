@@ -19,10 +19,10 @@ from ..images import Pictures
 # The variables are JupyterLab's, so that both of its themes fit; the second value is for pages without them.
 CSS = """
 .vizkit { gap: 6px; max-width: 1360px; padding: 4px 2px; }
-.vizkit-columns { display: flex; flex-flow: row wrap; gap: 20px; align-items: flex-start; overflow: visible; }
-.vizkit-controls { flex: 0 1 310px; min-width: 280px; overflow: visible; }
-.vizkit-stage { flex: 1 1 300px; max-width: 448px; min-width: 240px; overflow: visible; }
-.vizkit-score { flex: 1 1 320px; max-width: 520px; min-width: 260px; overflow: visible; }
+.vizkit-columns { display: flex; flex-flow: row wrap; gap: 18px; align-items: flex-start; overflow: visible; }
+.vizkit-controls { flex: 1 1 270px; max-width: 320px; min-width: 0; overflow: visible; }
+.vizkit-stage { flex: 3 1 300px; max-width: 448px; min-width: 0; overflow: visible; }
+.vizkit-score { flex: 2 1 250px; max-width: 520px; min-width: 0; overflow: visible; }
 .vizkit-score img { width: 100%; height: auto; }
 img.vizkit-picture, .vizkit-picture img { width: 100%; height: auto; border-radius: 6px; object-fit: contain; }
 .vizkit-row { gap: 6px; align-items: center; flex-flow: row wrap; overflow: visible; }
@@ -38,8 +38,10 @@ img.vizkit-picture, .vizkit-picture img { width: 100%; height: auto; border-radi
 .vizkit-alert { border-left: 4px solid #D55E00; padding: 4px 10px; font-size: 14px;
   color: var(--jp-ui-font-color1, #333); overflow-wrap: anywhere; }
 .vizkit-note a { color: var(--jp-content-link-color, #0645ad); text-decoration: underline; }
-.vizkit-code { border: 1px solid var(--jp-border-color2, #ccc); border-radius: 4px; padding: 10px; overflow-x: auto;
-  color: var(--jp-content-font-color1, #222); background: var(--jp-layout-color1, #fff); line-height: 1.4; }
+.vizkit-indented { margin-left: 96px; }
+.vizkit pre.vizkit-code { border: 1px solid var(--jp-border-color2, #ccc); border-radius: 4px; padding: 10px;
+  overflow-x: auto; line-height: 1.4;
+  color: var(--jp-content-font-color1, #222); background: var(--jp-layout-color1, #fff); }
 """
 
 

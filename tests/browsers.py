@@ -1,0 +1,302 @@
+"""Real notebooks in a real browser: a Jupyter server, Chromium, and what a person would do with both."""
+
+import contextlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from playwright.sync_api import Locator, Page, expect, sync_playwright
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+OUTPUT = Path(__file__).parent / "output"  # screenshots, to be looked at
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+# Notes every new picture by a checksum of its bytes, and every new text of the line beside the progress bar.
+WATCH = """
+() => {
+  window.pictures = new Set(); window.curves = new Set(); window.said = [];
+  const last = {};
+  const note = async (selector, bag) => {
+    const image = document.querySelector(selector);
+    if (!image || !image.src || last[selector] === image.src) return;
+    last[selector] = image.src;
+    try {
+      const bytes = await (await fetch(image.src)).arrayBuffer();
+      const sum = await crypto.subtle.digest("SHA-1", bytes);
+      bag.add(Array.from(new Uint8Array(sum)).join());
+    } catch (error) { /* replaced by a newer one before it was read */ }
+  };
+  setInterval(() => {
+    note("img.vizkit-picture, .vizkit-picture img", window.pictures);
+    note(".vizkit-score img", window.curves);
+    const line = document.querySelector(".vizkit-row .vizkit-note");
+    if (line && last.line !== line.textContent) {
+      last.line = line.textContent;
+      window.said.push([performance.now(), line.textContent]);
+    }
+  }, 15);
+}
+"""
+
+
+def require_chromium() -> str:
+    """Chromium's path; without one the test is skipped with its reason, but in continuous integration it fails."""
+    if CHROMIUM:
+        return CHROMIUM
+    if os.environ.get("CI"):
+        pytest.fail("No Chromium on this machine: install Debian's package `chromium`.")
+    pytest.skip("No Chromium on this machine: install it to drive the notebooks in a real browser.")
+
+
+@contextlib.contextmanager
+def jupyter(folder: Path, application: str = "lab", python: str = sys.executable) -> Iterator[str]:
+    """The address of a Jupyter server over `folder`."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.token="]
+    options += [f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True"]
+    command = [python, "-m", "jupyter", application, *options]
+    own = {f"JUPYTER_{kind}_DIR": str(folder / ".jupyter") for kind in ("CONFIG", "DATA")}
+    own["JUPYTERLAB_SETTINGS_DIR"] = own["JUPYTERLAB_WORKSPACES_DIR"] = str(folder / ".jupyter")
+    with (folder / "server.log").open("w") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder, env=os.environ | own)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(600):
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/api", timeout=5):
+                break
+            if server.poll() is not None:
+                raise RuntimeError((folder / "server.log").read_text())
+            time.sleep(0.1)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+@contextlib.contextmanager
+def chromium_page(width: int = 1400, height: int = 1100) -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=require_chromium(), args=FLAGS)
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.set_default_timeout(60_000)
+        yield page
+        browser.close()
+
+
+def with_cells(notebook: Path, folder: Path, *sources: str) -> str:
+    """A copy of a notebook in `folder`, with more code cells at its end; its name."""
+    document = nbformat.read(notebook, as_version=4)
+    document.cells += [nbformat.v4.new_code_cell(source) for source in sources]
+    nbformat.write(document, folder / notebook.name)
+    return notebook.name
+
+
+class Lab:
+    """A notebook in JupyterLab, and a person in front of it."""
+
+    def __init__(self, page: Page, address: str, name: str) -> None:
+        self.page = page
+        self.errors: list[str] = []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.goto(f"{address}/lab/tree/{name}?reset")
+        page.wait_for_function(
+            "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.kernelDisplayStatus === 'idle'"
+        )
+        with contextlib.suppress(Exception):  # the box that asks about news, which would lie over the widgets
+            page.get_by_role("button", name="No", exact=True).click(timeout=3000)
+        page.evaluate(WATCH)
+
+    def run_cell(self, index: int) -> None:
+        """Selects the cell and presses Shift + Enter's command; returns when it has run."""
+        self.page.evaluate(
+            """async (index) => {
+                const panel = window.jupyterapp.shell.currentWidget;
+                panel.content.activeCellIndex = index;
+                await window.jupyterapp.commands.execute('notebook:run-cell');
+            }""",
+            index,
+        )
+
+    def output(self, index: int) -> str:
+        """The text under a cell."""
+        script = "(i) => window.jupyterapp.shell.currentWidget.content.widgets[i].outputArea.node.innerText"
+        return str(self.page.evaluate(script, index)).strip()
+
+    def interrupt(self) -> None:
+        self.page.get_by_role("menuitem", name="Kernel", exact=True).click()
+        self.page.get_by_role("menuitem", name=re.compile("^Interrupt Kernel")).click()
+
+    def theme(self, name: str) -> None:
+        self.page.evaluate("(theme) => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", name)
+        time.sleep(1)
+
+
+class ExplorerPage:
+    """The Explorer on a page, by what a person sees of it."""
+
+    def __init__(self, notebook: Any) -> None:
+        self.notebook, self.page = notebook, notebook.page
+        self.root: Locator = self.page.locator(".vizkit")
+
+    def button(self, name: str) -> Locator:
+        return self.root.get_by_role("button", name=name)
+
+    def control(self, label: str) -> Locator:
+        """The control that carries a label."""
+        return self.root.get_by_label(label, exact=True)
+
+    def choose(self, label: str, option: str) -> None:
+        self.root.locator(".widget-dropdown", has_text=re.compile(f"^{label}")).locator("select").select_option(option)
+        self.page.wait_for_timeout(250)  # nobody chooses twice within a quarter of a second
+
+    def search(self, text: str) -> None:
+        box = self.root.locator("input[placeholder]").first
+        box.click()
+        box.press("Control+a")
+        self.page.keyboard.type(text)
+
+    def options(self) -> list[str]:
+        return [text.strip() for text in self.root.locator(".widget-select option").all_inner_texts()]
+
+    def pick(self, label: str) -> None:
+        self.root.locator(".widget-select select").select_option(label)
+
+    @property
+    def step(self) -> int:
+        found = re.search(r"step (\d+)", self.root.locator(".vizkit-caption").first.inner_text())
+        return int(found.group(1)) if found else -1
+
+    @property
+    def line(self) -> str:
+        return self.root.locator(".vizkit-row .vizkit-note").first.inner_text()
+
+    def wait_for_step(self, step: int) -> None:
+        self.page.wait_for_function(
+            """(least) => { const text = document.querySelector('.vizkit-caption')?.textContent || '';
+                            return Number((text.match(/step (\\d+)/) || [0, -1])[1]) >= least; }""",
+            arg=step,
+        )
+
+    def wait_for_line(self, start: str) -> None:
+        expect(self.root.locator(".vizkit-row .vizkit-note").first).to_have_text(re.compile("^" + start))
+
+    def count(self, bag: str) -> int:
+        return int(self.page.evaluate(f"() => window.{bag}.size"))
+
+    def picture_source(self) -> str:
+        return str(self.page.evaluate("() => document.querySelector('img.vizkit-picture, .vizkit-picture img').src"))
+
+    def press_stop(self) -> float:
+        """Presses Stop by a real click; the milliseconds until the page says that the run has stopped."""
+        self.button("Stop").scroll_into_view_if_needed()
+        self.page.evaluate(
+            """() => document.addEventListener("click", () => { window.clicked = performance.now(); },
+                                               {capture: true, once: true})"""
+        )
+        self.button("Stop").click()
+        self.wait_for_line("stopped")
+        script = "() => window.said.filter(([at, text]) => at > window.clicked && text.startsWith('stopped'))[0][0]"
+        return float(self.page.evaluate(f"() => ({script})() - window.clicked"))
+
+    def screenshot(self, name: str) -> None:
+        OUTPUT.mkdir(exist_ok=True)
+        self.root.first.evaluate("element => element.scrollIntoView()")
+        self.page.screenshot(path=OUTPUT / f"{name}.png")
+
+
+def walk(explorer: ExplorerPage, name: str) -> None:
+    """What a person does with the Explorer, from the first letter to the second run; asserts what they would see."""
+    page = explorer.page
+
+    # Type, pick, choose.
+    explorer.search("flam")
+    expect(explorer.root.locator(".widget-select option")).to_have_count(1)
+    assert explorer.options() == ["flamingo"]
+    explorer.pick("flamingo")
+    explorer.choose("Preset", "simonyan")
+    explorer.choose("Regularizer", "l1")
+    explorer.choose("Regularizer", "l2")
+    steps = explorer.root.locator(".widget-text", has_text=re.compile("^Steps")).locator("input")
+    steps.fill("2000")
+    steps.press("Enter")
+
+    # Start: the picture and the curve grow.
+    explorer.button("Start").click()
+    explorer.wait_for_step(5)
+    pictures, curves = explorer.count("pictures"), explorer.count("curves")
+    page.wait_for_function("(least) => window.pictures.size >= least", arg=pictures + 10)
+    page.wait_for_function("(least) => window.curves.size >= least", arg=curves + 2)
+    explorer.screenshot(f"{name}-running")
+
+    # A knob in the middle of the run: the curve gets its mark, and the code tells.
+    strength = explorer.root.locator(".widget-hslider, .widget-selectionslider", has_text=re.compile("^strength"))
+    handle = strength.locator(".noUi-handle, .ui-slider-handle").first
+    handle.focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    turned = explorer.step
+    explorer.wait_for_step(turned + 10)
+
+    # Pause holds the step; going on goes on.
+    explorer.button("Pause").click()
+    explorer.wait_for_line("paused")
+    page.wait_for_timeout(500)  # the step that was under way is still made
+    held = explorer.line
+    page.wait_for_timeout(1500)
+    assert explorer.line == held
+    explorer.button("Go on").click()
+    explorer.wait_for_step(explorer.step + 3)
+
+    # Stop.
+    assert explorer.press_stop() < 1000
+    stopped = explorer.step
+    page.wait_for_timeout(1000)
+    assert explorer.step == stopped
+    explorer.button("Show the code").click()
+    code = explorer.root.locator("pre").inner_text()
+    assert "vizkit.ascend(" in code
+    assert "ascent.regularizer = vizkit.l2(" in code, code
+    explorer.button("Show the code").click()
+
+    # Scrub to an early frame, and back.
+    newest = explorer.picture_source()
+    explorer.root.locator(".vizkit-timeline .noUi-handle, .vizkit-timeline .ui-slider-handle").first.focus()
+    page.keyboard.press("Home")
+    expect(explorer.root.locator(".vizkit-caption").first).to_contain_text(re.compile(r"step 0(?!\d)"))
+    assert explorer.picture_source() != newest
+    page.keyboard.press("End")
+    explorer.wait_for_step(stopped)
+
+    # Keep, and a second run beside it.
+    explorer.button("Keep").click()
+    expect(explorer.root.locator(".vizkit-card")).to_have_count(1)
+    explorer.search("strawb")
+    expect(explorer.root.locator(".widget-select option")).to_have_count(1)
+    explorer.choose("Preset", "vizkit")
+    explorer.button("Start").click()
+    expect(explorer.root.locator(".vizkit-caption").first).to_contain_text("strawberry")
+    explorer.wait_for_step(30)
+    assert explorer.press_stop() < 1000
+    explorer.button("Keep").click()
+    expect(explorer.root.locator(".vizkit-card")).to_have_count(2)
+    explorer.screenshot(f"{name}-stopped")

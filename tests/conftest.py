@@ -1,0 +1,77 @@
+"""What the tests share: the built-in CNN, loaded once, and small networks with seeded random weights."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+import vizkit
+
+# One thread: small networks gain nothing from a second, and on a busy machine two threads that wait for each other
+# make a step a hundred times slower.
+torch.set_num_threads(1)
+
+GRAY = {"size": 28, "mean": (0.286,), "std": (0.353,)}
+RGB = {"size": 32, "mean": (0.49, 0.48, 0.45), "std": (0.25, 0.24, 0.26)}
+
+
+def small_cnn(channels: int, classes: int) -> nn.Sequential:
+    """Convolution, batch norm and ReLU, twice, then a linear layer; in training mode, as a fresh module is."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        cnn = nn.Sequential(
+            nn.Sequential(nn.Conv2d(channels, 8, 3, 2, 1, bias=False), nn.BatchNorm2d(8), nn.ReLU()),
+            nn.Sequential(nn.Conv2d(8, 16, 3, 2, 1), nn.BatchNorm2d(16), nn.ReLU()),
+            nn.AdaptiveAvgPool2d(2),
+            nn.Flatten(),
+            nn.Linear(64, classes),
+        )
+        for layer in cnn.modules():
+            if isinstance(layer, nn.BatchNorm2d):  # as after training: far from the identity
+                for values in (layer.running_var, layer.weight.data):
+                    values.uniform_(0.5, 2)
+                for values in (layer.running_mean, layer.bias.data):
+                    values.normal_(0, 0.3)
+    return cnn
+
+
+@pytest.fixture(scope="session")
+def make_cnn() -> Callable[[int, int], nn.Sequential]:
+    """`make_cnn(channels, classes)`: a fresh raw module, always with the same weights."""
+    return small_cnn
+
+
+@pytest.fixture(scope="session")
+def net() -> vizkit.Classifier:
+    """The built-in ImageNet CNN."""
+    return vizkit.load()
+
+
+@pytest.fixture
+def gray_module() -> nn.Sequential:
+    return small_cnn(1, 10)
+
+
+@pytest.fixture
+def rgb_module() -> nn.Sequential:
+    return small_cnn(3, 5)
+
+
+@pytest.fixture(scope="session")
+def gray() -> vizkit.Classifier:
+    """Ten classes, 1 × 28 × 28."""
+    return vizkit.Classifier(small_cnn(1, 10), **GRAY, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def rgb() -> vizkit.Classifier:
+    """Five classes, 3 × 32 × 32."""
+    return vizkit.Classifier(small_cnn(3, 5), **RGB, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def tiny() -> vizkit.Classifier:
+    """For quick ascents: four shapes, 3 × 12 × 16, higher than wide nowhere, so that a swapped side shows."""
+    labels = ["circle", "square", "star", "cross"]
+    return vizkit.Classifier(small_cnn(3, 4), labels, **(RGB | {"size": (12, 16)}), device="cpu")

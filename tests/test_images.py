@@ -1,0 +1,165 @@
+"""What is optimised and how it becomes a picture."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import RGB
+from PIL import Image
+
+import vizkit
+from vizkit import VizkitError
+from vizkit.images import from_picture, tile, to_pictures
+
+
+def bytes_of(*shape):
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+# Pictures.
+
+
+def test_a_picture_of_bytes_comes_back_the_same(rgb):
+    picture = bytes_of(32, 32, 3)
+    picture[0, :, 0], picture[1, :, 1] = np.arange(32), np.arange(224, 256)
+    assert np.array_equal(to_pictures(rgb, from_picture(rgb, picture))[0], picture)
+
+
+def test_a_gray_network_sees_gray_and_is_shown_in_three_equal_channels(gray):
+    picture = bytes_of(28, 28)
+    for given in (picture, picture[:, :, None], np.stack([picture] * 3, axis=2)):
+        image = from_picture(gray, given)
+        assert image.shape == (1, 1, 28, 28)
+        assert np.array_equal(to_pictures(gray, image)[0], np.stack([picture] * 3, axis=2))
+
+
+def test_a_picture_is_normalised_channel_by_channel(rgb):
+    image = from_picture(rgb, np.full((32, 32, 3), (255, 0, 102), np.uint8)).numpy()
+    expected = (np.array([1, 0, 0.4]) - RGB["mean"]) / RGB["std"]
+    assert np.allclose(image, expected.reshape(1, 3, 1, 1), atol=1e-6)
+
+
+def test_bytes_values_in_0_to_1_pil_images_and_files_are_the_same_picture(rgb, tmp_path):
+    picture = bytes_of(32, 32, 3)
+    Image.fromarray(picture).save(tmp_path / "photo.png")
+    expected = from_picture(rgb, picture)
+    for same in (picture / 255, Image.fromarray(picture), str(tmp_path / "photo.png"), tmp_path / "photo.png"):
+        assert torch.equal(from_picture(rgb, same), expected)
+
+
+@pytest.mark.parametrize("shape", [(60, 45), (1, 7), (7, 1)], ids=str)
+def test_a_picture_of_any_size_keeps_its_colour_in_the_networks_size(rgb, shape):
+    pictures = to_pictures(rgb, from_picture(rgb, np.full((*shape, 3), (200, 30, 60), np.uint8)))
+    assert pictures.shape == (1, 32, 32, 3)
+    assert (pictures == (200, 30, 60)).all()
+
+
+def test_what_lies_beyond_black_and_white_is_cut_off(rgb):
+    beyond = torch.cat([rgb.low - 1, rgb.high + 1]).expand(2, 3, 32, 32)
+    pictures = to_pictures(rgb, beyond)
+    assert (pictures[0] == 0).all()
+    assert (pictures[1] == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        (bytes_of(32, 32, 4), r"shape.*\(32, 32, 4\)"),
+        (bytes_of(2, 32, 32, 3), r"shape.*\(2, 32, 32, 3\)"),
+        (bytes_of(32), r"shape.*\(32,\)"),
+        (np.zeros((0, 32, 3)), "shape"),
+        (np.zeros((0, 32, 3), np.uint8), "shape"),
+        (bytes_of(32, 32, 3).astype(float), r"\[0, 1\].*float64.*Divide by 255"),
+        (np.full((32, 32), -0.1), r"\[0, 1\]"),
+        (np.full((32, 32), np.nan), r"\[0, 1\]"),
+        (7, "shape"),
+        (None, "shape"),
+    ],
+    ids=["RGBA", "a batch", "one row", "empty", "no bytes", "bytes as floats", "negative", "NaN", "a number", "None"],
+)
+def test_what_is_no_picture_is_an_error_that_says_what_one_is(rgb, picture, message):
+    with pytest.raises(VizkitError, match=message):
+        from_picture(rgb, picture)
+
+
+def test_a_tile_lays_pictures_out_row_by_row():
+    pictures = bytes_of(3, 4, 5, 3)
+    sheet = tile(pictures, columns=2, gap=1)
+    assert sheet.shape == (9, 11, 3)
+    assert np.array_equal(sheet[:4, 6:], pictures[1])
+    assert np.array_equal(sheet[5:, :5], pictures[2])
+    assert (sheet[5:, 6:] == 255).all()
+    assert (sheet[4] == 255).all()
+
+
+# The Fourier basis.
+
+
+@pytest.fixture(scope="module", params=[(12, 16), (15, 11)], ids=str)
+def colour(request, make_cnn):
+    return vizkit.Classifier(make_cnn(3, 4), **(RGB | {"size": request.param}), device="cpu")
+
+
+# Lucid's root of the colour covariance of natural pictures (lucid/optvis/param/color.py).
+COLOUR = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
+
+
+def decoded(net, parameters, exponent, decorrelate):
+    """The definition, in numpy: weigh by 1 / f^exponent, go back to pixels, mix the colours, squash, normalise."""
+    height, width = net.height, net.width
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
+    frequency = np.maximum(frequency, 1 / max(height, width))
+    scale = 1 / frequency**exponent
+    scale *= np.sqrt(np.mean(1 / frequency**2) / np.mean(scale**2))  # as strong, over all, as exponent 1
+    values = np.fft.irfft2((parameters[..., 0] + 1j * parameters[..., 1]) * scale, (height, width), norm="ortho") / 4
+    if decorrelate:
+        values = np.einsum("oc,bchw->bohw", COLOUR / np.linalg.norm(COLOUR, axis=0).max(), values)
+    mean, std = (np.reshape(RGB[name], (3, 1, 1)) for name in ("mean", "std"))
+    return (1 / (1 + np.exp(-values)) - mean) / std
+
+
+@pytest.mark.parametrize("decorrelate", [True, False])
+@pytest.mark.parametrize("exponent", [0.5, 1.0, 2.0])
+def test_fourier_decodes_as_it_is_defined(colour, exponent, decorrelate):
+    parameters = torch.randn(2, 3, colour.height, colour.width // 2 + 1, 2, generator=torch.Generator().manual_seed(0))
+    image = vizkit.Fourier(exponent=exponent, decorrelate=decorrelate).decode(colour, parameters)
+    expected = decoded(colour, parameters.numpy().astype(np.float64), exponent, decorrelate)
+    assert np.allclose(image, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("decorrelate", [True, False])
+@pytest.mark.parametrize("exponent", [0.5, 2.0])
+def test_fourier_encodes_what_it_decodes_to_the_same_image(colour, exponent, decorrelate):
+    basis = vizkit.Fourier(exponent=exponent, decorrelate=decorrelate)
+    image = from_picture(colour, bytes_of(colour.height, colour.width, 3) // 2 + 60)
+    assert torch.allclose(basis.decode(colour, basis.encode(colour, image)), image, atol=1e-4)
+
+
+def test_fourier_encodes_black_and_white_to_numbers_that_are_finite(colour, gray):
+    for net in (colour, gray):
+        basis, extremes = vizkit.Fourier(), torch.cat([net.low, net.high]).expand(2, -1, net.height, net.width)
+        parameters = basis.encode(net, extremes)
+        assert parameters.isfinite().all()
+        pictures = to_pictures(net, basis.decode(net, parameters))
+        assert pictures[0].max() <= 1
+        assert pictures[1].min() >= 254
+
+
+@pytest.mark.parametrize("exponent", [0.5, 1, 2])
+def test_a_frequency_twice_as_fine_comes_through_weaker_by_two_to_the_exponent(gray, exponent):
+    def response(across):
+        parameters = torch.zeros(1, 1, 28, 15, 2)
+        parameters[0, 0, 0, across, 0] = 1e-2  # so small that the sigmoid is linear
+        return float(gray.denormalise(vizkit.Fourier(exponent=exponent).decode(gray, parameters)).std())
+
+    assert response(2) / response(4) == pytest.approx(2**exponent, rel=1e-3)
+
+
+def test_a_random_start_is_normal_noise_of_the_spread_asked_for(gray):
+    def draw(basis, seed):
+        return basis.random(gray, torch.Generator().manual_seed(seed))
+
+    for basis in (vizkit.Pixels(spread=0.3), vizkit.Fourier(spread=0.3)):
+        assert float(draw(basis, 0).std()) == pytest.approx(0.3, rel=0.1)
+        assert float(draw(basis, 0).mean()) == pytest.approx(0, abs=0.05)
+        assert torch.equal(draw(basis, 0), draw(basis, 0))
+        assert not torch.equal(draw(basis, 0), draw(basis, 1))
