@@ -123,7 +123,7 @@ class Ascent:
 
     @property
     def finished(self) -> bool:
-        """Whether the history closes with a look at the result; more `steps` reopen it."""
+        """Whether the history closes with a look at the result; a further step reopens it."""
         return self._closed
 
     @property
@@ -219,14 +219,14 @@ class Ascent:
         step = self._record(index, image, scores, penalties)
         self._keep_frame(index, image)
 
-        self._last_good = self._parameters.detach().clone()
+        self._last_good.copy_(self._parameters.detach())
         if image is self._parameters:
             self._parameters.grad = gradient
         else:
             (self._parameters.grad,) = torch.autograd.grad(image, self._parameters, gradient)
         self._optimizer.step()
         self._project(gradient, index)
-        if not self._parameters.isfinite().all():
+        if not math.isfinite(self._parameters.detach().sum()):  # one bad value makes the sum bad
             self._give_up("The image is no longer finite", index)
         self.history.append(step)
         return step
@@ -256,7 +256,7 @@ class Ascent:
                 look = self._record(self.step, image, self.net(image), self.regularizer.penalty(image))
             self._keep_frame(self.step, image, always=True)
             self.history.append(look)
-            self._closed, self._steps = True, look.index
+            self._closed = True
         return self.history[-1]
 
     @property

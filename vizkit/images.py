@@ -30,10 +30,9 @@ def to_pictures(net: Classifier, image: Tensor) -> Pictures:
     Zero-centred images as pictures: uint8, (batch, height, width, 3); gray images get three equal channels, values
     beyond black and white are cut off.
     """
-    bytes_ = (net.denormalise(image.detach()) * 255).round().clamp(0, 255).to(torch.uint8)
-    if net.channels == 1:
-        bytes_ = bytes_.expand(-1, 3, -1, -1)
-    return bytes_[:, :3].permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    values = torch.addcmul(255 * net.mean, image.detach(), 255 * net.std)
+    pictures = values.round_().clamp_(0, 255).to(torch.uint8).expand(-1, 3, -1, -1)
+    return pictures.permute(0, 2, 3, 1).cpu().numpy()
 
 
 def from_picture(net: Classifier, picture: Any) -> Tensor:

@@ -37,10 +37,12 @@ class LogSlider(W.SelectionSlider):
         """Any value, between the round ones if need be; a new range where one is given."""
         if low is not None and high is not None:
             self._range = (low, high)
-        self._settling = True  # new options choose the first for a moment: nobody shall act on that
-        self.options = _round_numbers(*self._range, value)
-        self._settling = False
-        self.value = value
+        # New options choose the first one for a moment: nobody shall act on that, nor the browser hear of it.
+        with self.hold_sync():
+            self._settling = True
+            self.options = _round_numbers(*self._range, value)
+            self._settling = False
+            self.value = value
 
     def on_choice(self, changed: Callable[[], None]) -> None:
         """Calls `changed` when another value is chosen."""

@@ -152,7 +152,7 @@ class Explorer(W.VBox):
         frames, history = ascent.frames, ascent.history
         newest = max(list(frames))
         shown = newest if self._following else max(i for i in list(frames) if i <= max(self.timeline.value, 0))
-        self.timeline.max = max(ascent.steps, 1)
+        self.timeline.max = max(ascent.steps if self.loop.busy else newest, 1)
         if self._following and self.timeline.value != newest:
             self.timeline.value = newest
         if self._shown != (ascent, shown):
