@@ -18,7 +18,7 @@ def lab(tmp_path_factory):
         NOTEBOOK,
         folder,
         "old = explorer",
-        "import asyncio\nbefore = old.ascent.step\nawait asyncio.sleep(1)\nprint(old.loop.state, old.ascent.step - before)",
+        "import asyncio\nstep = old.ascent.step\nawait asyncio.sleep(1)\nprint(old.loop.state, old.ascent.step - step)",
         "print(len([task for task in asyncio.all_tasks() if 'RunLoop' in repr(task)]))",
     )
     with jupyter(folder) as address, chromium_page() as page:

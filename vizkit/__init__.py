@@ -11,8 +11,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 # torch's threads wait for each other by spinning. Where a browser wants the same cores, as on any laptop, a step then
-# takes 2 to 6 times as long; with a short spin it does not, and loses nothing on an idle machine (measured). It counts only
-# if torch is not loaded yet, and never against what the user has set.
+# takes 2 to 6 times as long; with a short spin it does not, and loses nothing on an idle machine (measured). It counts
+# only if torch is not loaded yet, and never against what the user has set.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 from . import builtin, classifiers, images, recipes, regularizers

@@ -1,9 +1,10 @@
 """The engine: a class model grows one step at a time. No input or output, no widgets, no plotting."""
 
 import math
+import numbers
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -154,7 +155,7 @@ class Ascent:
         if not isinstance(value, Regularizer):
             hint = f" Call it: {getattr(value, 'name', 'vizkit.l2')}(1e-4)." if callable(value) else ""
             raise VizkitError(f"A regularizer is something like vizkit.l2(1e-4), not {value!r}.{hint}")
-        if value.batch not in (1, len(self.targets)):
+        if any(isinstance(part.strength, tuple) and len(part.strength) != len(self.targets) for part in value.parts):
             raise VizkitError(f"{value} has {value.batch} strengths for a batch of {len(self.targets)} image(s).")
         self._regularizer = value
 
@@ -168,9 +169,9 @@ class Ascent:
             value = OPTIMIZERS[self.optimizer][2]
         elif value is None:
             value = 0.0  # the maker of a custom optimizer sets its own
-        elif not (isinstance(value, (int, float)) and math.isfinite(value) and value > 0):
+        elif not (isinstance(value, numbers.Real) and 0 < value <= 1e38):
             raise VizkitError(f"The learning rate must be a finite number above 0, not {value}. Try 1.")
-        self._learning_rate = value
+        self._learning_rate = float(value)
 
     @property
     def steps(self) -> int:
@@ -178,9 +179,9 @@ class Ascent:
 
     @steps.setter
     def steps(self, value: int) -> None:
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        if not _is_whole(value) or value < 0:
             raise VizkitError(f"steps must be a whole number from 0 up, not {value!r}. Try 200.")
-        self._steps = value
+        self._steps = int(value)
 
     @property
     def objective(self) -> Objective:
@@ -213,7 +214,7 @@ class Ascent:
         image = self.basis.decode(self.net, self._parameters)
         view = self.regularizer.view(image, step=index, generator=self._generator, **self._range)
         scores = self.net(view)
-        penalties = self.regularizer.penalty(image)
+        penalties = self.regularizer.penalty(image, **self._range)
         total = (_value(scores, self._index, self.objective) - penalties).sum()
         (gradient,) = torch.autograd.grad(total, image, retain_graph=image is not self._parameters)
         step = self._record(index, image, scores, penalties)
@@ -224,8 +225,12 @@ class Ascent:
             self._parameters.grad = gradient
         else:
             (self._parameters.grad,) = torch.autograd.grad(image, self._parameters, gradient)
-        self._optimizer.step()
-        self._project(gradient, index)
+        try:
+            self._optimizer.step()
+            self._project(gradient, index)
+        except BaseException:  # an interrupt, too, leaves no half a step behind
+            self._restore()
+            raise
         if not math.isfinite(self._parameters.detach().sum()):  # one bad value makes the sum bad
             self._give_up("The image is no longer finite", index)
         self.history.append(step)
@@ -253,7 +258,7 @@ class Ascent:
         if not self._closed:
             with torch.no_grad():
                 image = self.basis.decode(self.net, self._parameters)
-                look = self._record(self.step, image, self.net(image), self.regularizer.penalty(image))
+                look = self._record(self.step, image, self.net(image), self.regularizer.penalty(image, **self._range))
             self._keep_frame(self.step, image, always=True)
             self.history.append(look)
             self._closed = True
@@ -299,7 +304,7 @@ class Ascent:
         if index % self._stride and not always:
             return
         self.frames[index] = to_pictures(self.net, image)
-        if len(self.frames) > max(16, FRAME_BYTES // self.frames[index].nbytes):
+        if len(self.frames) > max(4, FRAME_BYTES // self.frames[index].nbytes):
             self._stride *= 2
             self.frames = {k: v for k, v in self.frames.items() if k % self._stride == 0 or k == index}
 
@@ -320,12 +325,15 @@ class Ascent:
         maker, options, _ = OPTIMIZERS[self.optimizer]
         return maker([self._parameters], lr=self.learning_rate, maximize=True, **options)  # type: ignore[call-arg]
 
-    def _give_up(self, what: str, index: int) -> None:
-        """Back to the last good image, with a fresh optimizer, and an error that says which knob to turn."""
+    def _restore(self) -> None:
         with torch.no_grad():
             self._parameters.copy_(self._last_good)
         self._parameters.grad = None
         self._optimizer = self._new_optimizer()
+
+    def _give_up(self, what: str, index: int) -> None:
+        """Back to the last good image, with a fresh optimizer, and an error that says which knob to turn."""
+        self._restore()
         raise Diverged(
             f"{what} at step {index}. The last good image is kept. "
             f"Lower the learning rate (now {self.learning_rate:g}) or the strength of {self.regularizer}."
@@ -368,7 +376,7 @@ def ascend(
     """
     if not isinstance(net, Classifier):
         raise VizkitError(f"ascend takes a Classifier first, not {type(net).__name__}: vizkit.Classifier(module, …).")
-    listed = [target] if isinstance(target, str) or not isinstance(target, Sequence) else list(target)
+    listed = [target] if isinstance(target, str) or not isinstance(target, Iterable) else list(target)
     if not listed:
         raise VizkitError("No class to ascend: the list of targets is empty.")
     targets = [net.index(one) for one in listed]
@@ -376,9 +384,17 @@ def ascend(
         regularizer = none()
     if len(targets) == 1 and isinstance(regularizer, Regularizer):
         targets *= regularizer.batch
-    if isinstance(optimizer, str) and optimizer not in OPTIMIZERS:
+    if not _is_whole(seed):
+        raise VizkitError(f"A seed is a whole number, not {seed!r}.")
+    if not callable(optimizer) and optimizer not in OPTIMIZERS:
         raise VizkitError(f'No optimizer "{optimizer}". Known: {", ".join(OPTIMIZERS)}.')
-    return Ascent(net, targets, regularizer, steps, seed, learning_rate, optimizer, start, objective, as_basis(basis))
+    return Ascent(
+        net, targets, regularizer, steps, int(seed), learning_rate, optimizer, start, objective, as_basis(basis)
+    )
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def _value(scores: Tensor, index: Tensor, objective: Objective) -> Tensor:

@@ -101,7 +101,8 @@ def load_in_order(network: nn.Module, path: str) -> nn.Module:
     except Exception as error:
         raise VizkitError(f"{path} is not a readable checkpoint ({error}). Install its package again.") from error
     own = network.state_dict()
-    if [value.shape for value in own.values()] != [value.shape for value in weights.values()]:
+    shapes = [getattr(value, "shape", None) for value in weights.values()] if isinstance(weights, dict) else []
+    if [value.shape for value in own.values()] != shapes:
         raise VizkitError(f"{path} holds the weights of another network. Install its package again.")
     network.load_state_dict(dict(zip(own, weights.values(), strict=True)))
     return network

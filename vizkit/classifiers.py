@@ -120,7 +120,8 @@ class Classifier:
         class is unknown or the label stands for several.
         """
         if isinstance(target, str):
-            found = _positions(target.strip().casefold(), [label.casefold() for label in self.labels])
+            found = _positions(target.strip(), self.labels)  # as it is written, or else case-blind
+            found = found or _positions(target.strip().casefold(), [label.casefold() for label in self.labels])
             if len(found) == 1:
                 return found[0]
             listing = ", ".join(f"{label} ({index})" for index, label in self.find(target, limit=5).items())
@@ -162,6 +163,8 @@ class Classifier:
                 f"{self.name} returns shape {tuple(scores.shape)} for one image; class scores are (1, classes). "
                 "Is the last layer missing?"
             )
+        if not scores.isfinite().all():
+            raise VizkitError(f"{self.name} gives scores that are not finite. Did its training diverge?")
         return scores.shape[1]
 
 
@@ -182,12 +185,14 @@ def load(name: str = BUILTIN, *, weights: str | None = None, device: str | torch
         net.code = "vizkit.load()"
         return net
     if name not in networks():
-        near = difflib.get_close_matches(name, networks(), n=4, cutoff=0.3)
-        raise VizkitError(f'No network "{name}". Nearest: {", ".join(near)}. All of them: vizkit.networks().')
+        near = ", ".join(difflib.get_close_matches(str(name), networks(), n=4, cutoff=0.3)) or "none"
+        raise VizkitError(f'No network "{name}". Nearest: {near}. All of them: vizkit.networks().')
     versions = torchvision.models.get_model_weights(name)
     if weights is not None and weights not in versions.__members__:
         raise VizkitError(f'{name} has no weights "{weights}". It has: {", ".join(versions.__members__)}.')
     version = versions[weights] if weights else versions.DEFAULT
+    if not version.meta.get("categories"):
+        raise VizkitError(f"The weights {version.name} of {name} are no classifier's: they come without class labels.")
     preprocessing = version.transforms()
     net = Classifier(
         _with_weights(name, version),
@@ -251,7 +256,11 @@ def _default_device() -> torch.device:
 
 
 def _as_size(size: int | tuple[int, int]) -> tuple[int, int]:
-    height, width = (size, size) if isinstance(size, int) else size
+    sides = tuple(size) if isinstance(size, (tuple, list)) else (size, size)
+    try:
+        height, width = map(operator.index, sides)
+    except (TypeError, ValueError):
+        height = width = 0
     if min(height, width) < 1:
         raise VizkitError(f"size must be a side in pixels or (height, width), not {size}.")
     return height, width
@@ -270,7 +279,10 @@ def _channels(module: nn.Module, mean: float | Sequence[float], std: float | Seq
 
 
 def _per_channel(value: float | Sequence[float], channels: int, name: str) -> Tensor:
-    numbers = torch.as_tensor(value, dtype=torch.float32).flatten()
+    try:
+        numbers = torch.as_tensor(value, dtype=torch.float32).flatten()
+    except (TypeError, ValueError, RuntimeError):
+        numbers = torch.tensor([torch.nan])
     if len(numbers) not in (1, channels) or not numbers.isfinite().all():
         raise VizkitError(f"{name} must be one finite number, or one for each of {channels} channel(s), not {value}.")
     return numbers.expand(channels).reshape(1, channels, 1, 1).clone()
@@ -294,8 +306,9 @@ def _positions(label: str, labels: Sequence[str]) -> list[int]:
 
 def _prepared(module: nn.Module) -> nn.Module:
     """A copy of the module in eval mode, frozen, in float32, without the caller's hooks."""
+    remembered = [v for layer in module.modules() for v in vars(layer).values() if isinstance(v, Tensor)]
     try:
-        network = copy.deepcopy(module)
+        network = copy.deepcopy(module, {id(value): value.detach().clone() for value in remembered})
     except Exception as error:
         raise VizkitError(
             f"{type(module).__name__} cannot be copied ({error}). Load its state dict into a fresh one and pass that."
@@ -319,9 +332,12 @@ def _folded(network: nn.Module) -> nn.Module:
             continue
         for index in range(len(block) - 1):
             first, second = block[index], block[index + 1]
-            if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d) and second.track_running_stats:
+            if not isinstance(first, nn.Conv2d) or not isinstance(second, nn.BatchNorm2d):
+                continue
+            plain = type(first) is nn.Conv2d and not first._forward_pre_hooks  # its weight is not computed anew
+            if plain and second.track_running_stats:
                 block[index], block[index + 1] = fuse_conv_bn_eval(first, second), nn.Identity()
-    return folded.requires_grad_(False).to(memory_format=torch.channels_last)
+    return folded.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
 def _agree(network: nn.Module, other: nn.Module, like: Tensor) -> bool:
@@ -329,4 +345,4 @@ def _agree(network: nn.Module, other: nn.Module, like: Tensor) -> bool:
     noise = torch.randn(like.shape, generator=torch.Generator().manual_seed(0)).to(like.device)
     with torch.no_grad():
         first, second = network(noise), other(noise)
-    return torch.allclose(first, second, rtol=1e-3, atol=1e-3 * float(second.abs().max()))
+    return torch.allclose(first, second, rtol=1e-3, atol=1e-3 * float(second.abs().nan_to_num().max()))

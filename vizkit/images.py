@@ -8,6 +8,7 @@ or the image's frequencies.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -43,11 +44,11 @@ def from_picture(net: Classifier, picture: Any) -> Tensor:
     A photo as a zero-centred image, (1, channels, height, width): a PIL image, a path, or an array (height, width[, 3])
     of bytes or of values in [0, 1], resized to the network's input. Raises `VizkitError` for another shape or range.
     """
-    if isinstance(picture, str):
+    if isinstance(picture, (str, Path)):
         picture = Image.open(picture)
     if not isinstance(picture, Image.Image):
         array = np.asarray(picture)
-        if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3)):
+        if array.ndim not in (2, 3) or array.size == 0 or (array.ndim == 3 and array.shape[2] not in (1, 3)):
             raise VizkitError(f"A picture has shape (height, width) or (height, width, 3), not {array.shape}.")
         if array.dtype != np.uint8:
             if not (array.min() >= 0 and array.max() <= 1):
@@ -56,7 +57,7 @@ def from_picture(net: Classifier, picture: Any) -> Tensor:
                     f"{array.min():g} to {array.max():g}. Divide by 255, or pass a zero-centred tensor."
                 )
             array = np.round(array * 255).astype(np.uint8)
-        picture = Image.fromarray(array.squeeze())
+        picture = Image.fromarray(array[:, :, 0] if array.shape[2:] == (1,) else array)
     resized = picture.convert("RGB" if net.channels == 3 else "L").resize((net.width, net.height))
     values = torch.from_numpy(np.array(resized, dtype=np.float32) / 255).to(net.device)
     return net.normalise(values.reshape(1, net.height, net.width, -1).permute(0, 3, 1, 2))
@@ -159,6 +160,8 @@ BASES: dict[str, type[Pixels] | type[Fourier]] = {"pixels": Pixels, "fourier": F
 def as_basis(basis: str | Basis) -> Basis:
     """The basis of a name, "pixels" or "fourier", with its default settings; a basis stays what it is."""
     if not isinstance(basis, str):
+        if not hasattr(basis, "decode"):
+            raise VizkitError(f"A basis is a name or something like vizkit.Pixels(), not {basis!r}.")
         return basis
     if basis not in BASES:
         raise VizkitError(f'No basis "{basis}". Known: {", ".join(BASES)}.')

@@ -24,7 +24,7 @@ from .errors import VizkitError
 
 Place = Literal["penalty", "view", "projection"]
 Strength = float | tuple[float, ...]
-CONTEXT = ("image", "strength", "step", "generator", "gradient", "low", "high")
+CONTEXT = ("image", "strength", "step", "generator", "low", "high", "gradient")
 
 _catalogue: dict[str, "Kind"] = {}
 
@@ -122,12 +122,14 @@ class Regularizer:
         """How many images its strengths are for: 1 where every strength is a plain number."""
         return max((len(part.strength) for part in self.parts if isinstance(part.strength, tuple)), default=1)
 
-    def penalty(self, image: Tensor) -> Tensor:
+    def penalty(self, image: Tensor, **context: Any) -> Tensor:
         """What is subtracted from the class score of each image, strengths included: shape (batch,)."""
         total = image.new_zeros(len(image))
         for part in self._at("penalty"):
             # The strength multiplies from outside, so that a penalty is the plain formula on the image.
-            total = total + torch.as_tensor(part.strength, dtype=image.dtype, device=image.device) * part(image=image)
+            total = total + torch.as_tensor(part.strength, dtype=image.dtype, device=image.device) * part(
+                image=image, **context
+            )
         return total
 
     def view(self, image: Tensor, **context: Any) -> Tensor:
@@ -169,20 +171,22 @@ def regularizer(
     """
     if place not in ("penalty", "view", "projection"):
         raise VizkitError(f'A regularizer acts as "penalty", "view" or "projection", not "{place}".')
-    if strengths is not None and not 0 <= strengths[0] < strengths[1]:
+    if strengths is not None and not (len(strengths) == 2 and 0 <= strengths[0] < strengths[1]):
         raise VizkitError(f"strengths must be (low, high) with 0 <= low < high, not {strengths}.")
 
     def make(function: Callable[..., Tensor]) -> Kind:
         parameters = inspect.signature(function).parameters.values()
-        options = {p.name: p.default for p in parameters if p.name not in CONTEXT}
+        known = {"penalty": ("image", "low", "high"), "view": CONTEXT[:-1], "projection": CONTEXT}[place]
+        options = {p.name: p.default for p in parameters if p.name not in known}
         unknown = [name for name, value in options.items() if value is inspect.Parameter.empty]
         if unknown:
             raise VizkitError(
                 f"{function.__name__} asks for {unknown}, which a {place} cannot have. "
-                f"Known: {', '.join(CONTEXT)}; give the others a default."
+                f"Known: {', '.join(known)}; give the others a default."
             )
-        asks = frozenset(p.name for p in parameters if p.name in CONTEXT)
-        middle = default if default is not None else math.sqrt(strengths[0] * strengths[1]) if strengths else 0.0
+        asks = frozenset(p.name for p in parameters if p.name in known)
+        low, high = strengths or (0.0, 0.0)
+        middle = default if default is not None else math.sqrt(max(low, 1e-4 * high) * high)
         kind = Kind(function.__name__, place, function, strengths, middle, options, asks)
         object.__setattr__(kind, "__doc__", function.__doc__)
         _catalogue[kind.name] = kind
@@ -306,7 +310,7 @@ def gaussian_blur(image: Tensor, strength: float, step: int, every: int = 1) -> 
     Blurs the image after every `every`-th step, with a standard deviation of `strength` pixels, mirrored at the edges:
     high frequencies are what an ascent overdoes. Yosinski et al. 2015 (arXiv 1506.06579), section 4.
     """
-    if strength == 0 or (step + 1) % every:
+    if strength == 0 or (step + 1) % max(every, 1):
         return image
     radius = min(round(4 * strength), min(image.shape[-2:]) - 1)
     blurred: Tensor = torchvision_blur(image, [2 * radius + 1] * 2, [strength] * 2) if radius else image
@@ -377,14 +381,17 @@ def _keep_largest(image: Tensor, measure: Tensor, percentile: float) -> Tensor:
 
 
 def _checked(strength: float | Sequence[float], kind: Kind) -> Strength:
+    if hasattr(strength, "tolist"):  # of numpy or torch
+        strength = strength.tolist()
     values = tuple(strength) if isinstance(strength, Sequence) else (strength,)
+    values = tuple(v.item() if hasattr(v, "item") else v for v in values)
     if not values or not all(isinstance(v, (int, float)) and math.isfinite(v) and v >= 0 for v in values):
         low, high = kind.strengths or (0, 0)
         raise VizkitError(
             f"The strength of {kind.name} must be a finite number from 0 up, or one an image, not {strength!r}. "
             f"Sensible: {low:g} to {high:g}."
         )
-    return values if isinstance(strength, Sequence) else strength
+    return values if len(values) > 1 else values[0]
 
 
 def _as_code(strength: Strength) -> str:

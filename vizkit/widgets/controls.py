@@ -55,7 +55,8 @@ class LogSlider(W.SelectionSlider):
 
 
 def _round_numbers(low: float, high: float, value: float) -> list[tuple[str, float]]:
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    least = low or high * 1e-4  # a log scale never reaches zero: it is one more number at the end
+    powers = range(math.floor(math.log10(least)), math.ceil(math.log10(high)) + 1)
     numbers = {float(f"{digit}e{power}") for power in powers for digit in (1, 1.5, 2, 3, 5, 7)}
     chosen = {number for number in numbers if low <= number <= high} | {low, high, value}
     return [(f"{number:g}", number) for number in sorted(chosen)]
