@@ -23,35 +23,29 @@ def field(kind: type, label: str, **traits: Any) -> Any:
     return kind(description=label, style=NARROW, layout=W.Layout(**FULL), **traits)
 
 
-class LogSlider(W.SelectionSlider):
+class LogKnob(W.VBox):
     """A slider over round numbers, evenly spaced on a log scale: 1, 1.5, 2, 3, 5, 7, 10, …"""
 
-    def __init__(self, label: str, low: float, high: float, value: float) -> None:
-        self._range, self._settling = (low, high), False
-        layout = W.Layout(**FULL)
-        super().__init__(
-            description=label, style=NARROW, layout=layout, options=_round_numbers(low, high, value), value=value
-        )
+    def __init__(self, label: str, low: float, high: float, value: float, changed: Callable[[], None]) -> None:
+        super().__init__()
+        self._label, self._range, self._changed = label, (low, high), changed
+        self.set(value)
+
+    @property
+    def value(self) -> float:
+        return float(self.children[0].value)
 
     def set(self, value: float, low: float | None = None, high: float | None = None) -> None:
         """Any value, between the round ones if need be; a new range where one is given."""
         if low is not None and high is not None:
             self._range = (low, high)
-        # New options choose the first one for a moment: nobody shall act on that, nor the browser hear of it.
-        with self.hold_sync():
-            self._settling = True
-            self.options = _round_numbers(*self._range, value)
-            self._settling = False
-            self.value = value
-
-    def on_choice(self, changed: Callable[[], None]) -> None:
-        """Calls `changed` when another value is chosen."""
-
-        def heard(_change: Any) -> None:
-            if not self._settling:
-                changed()
-
-        self.observe(heard, "value")
+        # A new slider every time: the browser's loses its place when the options of an old one change.
+        slider = field(W.SelectionSlider, self._label, options=_round_numbers(*self._range, value), value=value)
+        slider.observe(lambda _: self._changed(), "value")
+        old = list(getattr(self, "children", ()))
+        self.children = (slider,)
+        for widget in old:
+            widget.close()
 
 
 def _round_numbers(low: float, high: float, value: float) -> list[tuple[str, float]]:
@@ -67,12 +61,11 @@ class RegularizerRow(W.VBox):
 
     def __init__(self, label: str, changed: Callable[[], None]) -> None:
         self.kind = field(W.Dropdown, label, options=["none", *catalogue()])
-        self.strength = LogSlider("strength", 1e-6, 1, 1e-4)
+        self.strength = LogKnob("strength", 1e-6, 1, 1e-4, changed)
         self.note = W.HTML()
         self._options: dict[str, Any] = {}
         self._changed = changed
         self.kind.observe(self._on_kind, "value")
-        self.strength.on_choice(changed)
         super().__init__([self.kind, self.strength, self.note])
         self._show_slider()
 
@@ -155,13 +148,16 @@ class Controls(W.VBox):
     """Everything a person can choose. `changed` is called when a knob is turned that acts on the next step."""
 
     def __init__(self, net: Classifier, changed: Callable[[], None]) -> None:
+        self._changed, self._quiet = changed, False
         own = [net.name] if net.name not in networks() else []
         self.network = field(W.Dropdown, "Network", options=own + networks(), value=net.name)
         self.picker = ClassPicker()
         self.preset = field(W.Dropdown, "Preset", options=["–", *recipes()])
-        self.rows = [RegularizerRow("Regularizer" if row == 0 else f"and {row + 1}", changed) for row in range(ROWS)]
+        self.rows = [
+            RegularizerRow("Regularizer" if row == 0 else f"and {row + 1}", self._on_knob) for row in range(ROWS)
+        ]
         self.steps = field(W.BoundedIntText, "Steps", value=200, min=1, max=100_000)
-        self.learning_rate = LogSlider("Learning rate", 1e-4, 1000, 1.0)
+        self.learning_rate = LogKnob("Learning rate", 1e-4, 1000, 1.0, self._on_knob)
         self.optimizer = field(W.Dropdown, "Optimizer", options=list(OPTIMIZERS))
         self.basis = field(W.Dropdown, "Image in", options=list(BASES))
         self.basis_note = W.HTML()
@@ -169,12 +165,9 @@ class Controls(W.VBox):
         self.seed = field(W.BoundedIntText, "Seed", value=0, min=0, max=2**31 - 1)
         self.objective = field(W.Dropdown, "Maximise", options=list(OBJECTIVES))
         self._basis = as_basis("pixels")
-        self._quiet = False
-        self._changed = changed
         more = [self.learning_rate, self.optimizer, self.basis, self.basis_note, self.start, self.seed, self.objective]
         self.fold = W.Accordion([W.VBox([*more, *self.rows[1:]])], selected_index=None)
         self.fold.set_title(0, "More knobs")
-        self.learning_rate.on_choice(self._on_knob)
         for knob in (self.steps, self.objective):
             knob.observe(lambda _: self._on_knob(), "value")
         self.preset.observe(lambda _: self._on_preset(), "value")
