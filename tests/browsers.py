@@ -56,6 +56,8 @@ WATCH = """
 }
 """
 
+expect.set_options(timeout=60_000)
+
 
 def require_chromium() -> str:
     """Chromium's path; without one the test is skipped with its reason, but in continuous integration it fails."""
