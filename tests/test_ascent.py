@@ -383,7 +383,7 @@ def test_a_target_that_is_no_class_is_an_error(tiny, target, message):
         ({"basis": "wavelets"}, "Known: pixels"),
         ({"basis": None}, "basis"),
         ({"seed": 1.5}, "seed"),
-        ({"start": "randon"}, '"random", "zero"'),
+        ({"start": "randon"}, "one of random, bytes, zero"),
         ({"start": torch.zeros(1, 3, 16, 12)}, r"\(3, 12, 16\).*not \(1, 3, 16, 12\)"),
         ({"start": torch.zeros(2, 3, 12, 16)}, "not"),
         ({"start": torch.full((1, 3, 12, 16), torch.nan)}, "not finite"),

@@ -15,29 +15,38 @@ from typing import TYPE_CHECKING, Any
 # only if torch is not loaded yet, and never against what the user has set.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-from . import builtin, classifiers, images, recipes, regularizers
+from . import builtin, classifiers, images, recipes, regularizers, reproduction, settings
 from .ascent import Ascent, Step, ascend
 from .classifiers import Classifier, load, networks
 from .errors import Diverged, VizkitError
-from .images import Fourier, Pixels
-from .recipes import Recipe, reproduce
+from .images import Fourier, Phase, Pixels
+from .recipes import Recipe, recipe
 from .regularizers import (
     Regularizer,
     clamp,
     clip_small_contribution,
     clip_small_norm,
+    crops,
+    cut_out,
     decay,
     gaussian_blur,
     jitter,
     l1,
     l2,
     lp,
+    mirror,
+    noise,
     none,
+    pad,
     regularizer,
+    resize,
+    round_to_bytes,
     scale_and_rotate,
+    shake,
     soft_threshold,
     total_variation,
 )
+from .reproduction import reproduce
 
 if TYPE_CHECKING:
     from . import figures, widgets

@@ -1,33 +1,21 @@
 """The engine: a class model grows one step at a time. No input or output, no widgets, no plotting."""
 
 import math
-import numbers
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from .classifiers import Classifier
 from .errors import Diverged, VizkitError
-from .images import Basis, Pictures, as_basis, start_parameters, to_pictures
+from .images import Basis, Pictures, start_parameters, to_pictures
 from .regularizers import Regularizer, none
+from .settings import Objective, OptimizerMaker, Schedule, Settings, is_whole
 
-Objective = Literal["score", "probability", "log_probability"]
-OptimizerMaker = Callable[[list[Tensor]], torch.optim.Optimizer]
-
-OBJECTIVES: tuple[Objective, ...] = ("score", "probability", "log_probability")
-# Each optimizer by name: its class, what else it is told, and the learning rate where none is given.
-OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any], float]] = {
-    "ascent": (torch.optim.SGD, {}, 6.0),
-    "momentum": (torch.optim.SGD, {"momentum": 0.9}, 1.0),
-    "adam": (torch.optim.Adam, {}, 0.05),
-    "nadam": (torch.optim.NAdam, {}, 0.05),
-    "rmsprop": (torch.optim.RMSprop, {}, 0.05),
-}
 FRAME_BYTES = 64 * 2**20
 
 
@@ -59,6 +47,18 @@ class Step:
         return self.probabilities[0]
 
 
+def knob(name: str) -> Any:
+    """A setting that may be set on an ascent at any time, and acts on the next step."""
+
+    def get(ascent: "Ascent") -> Any:
+        return getattr(ascent.settings, name)
+
+    def set_(ascent: "Ascent", value: Any) -> None:
+        ascent.settings = replace(ascent.settings, **{name: value})
+
+    return property(get, set_)
+
+
 class Ascent:
     """
     >>> ascent = vizkit.ascend(net, "flamingo", steps=2)
@@ -68,42 +68,36 @@ class Ascent:
     1
 
     An ascent: iterate it for a step at a time, or `run()` it. Made by `vizkit.ascend`. Between steps you may set
-    `regularizer`, `learning_rate`, `objective` and `steps`; they act on the next step. `initial` is what the first
-    three were at the first step, `changes` when each was turned to what: (step, knob, value).
+    `regularizer`, `learning_rate`, `objective` and `steps`; they act on the next step. `initial` are the settings of
+    the first step, `changes` says when a knob was turned to what: (step, knob, value).
 
     After each step: `picture` (uint8, (height, width, 3)), `pictures` (of the whole batch), `image` (zero-centred,
-    (batch, channels, height, width)), `start_image` (what it started from), `history` (a `Step` for every step, and,
-    once it has finished, a last look at the result),
-    `frames` ({step index: pictures}, thinned so that they never take more than 64 MB).
+    (batch, channels, height, width)), `best_pictures` (those of the highest score on the way), `start_image` (what it
+    started from), `history` (a `Step` for every step, and, once it has finished, a last look at the result), `frames`
+    ({step index: pictures}, thinned so that they never take more than 64 MB), `transparency` (where the gradient has
+    worked: its magnitude, summed over steps and channels, (batch, height, width)).
     """
 
-    def __init__(
-        self,
-        net: Classifier,
-        targets: list[int],
-        regularizer: Regularizer,
-        steps: int,
-        seed: int,
-        learning_rate: float | None,
-        optimizer: str | OptimizerMaker,
-        start: Any,
-        objective: Objective,
-        basis: Basis,
-    ) -> None:
-        self.net, self.targets, self.seed, self.start, self.basis = net, targets, seed, start, basis
-        self.optimizer = optimizer
-        self.regularizer, self.steps, self.objective = regularizer, steps, objective
-        self.learning_rate = learning_rate  # None: the optimizer's own
+    regularizer: Regularizer = knob("regularizer")
+    learning_rate: float = knob("learning_rate")
+    objective: Objective = knob("objective")
+    steps: int = knob("steps")
+
+    def __init__(self, net: Classifier, targets: list[int], settings: Settings, seed: int) -> None:
+        self.net, self.targets, self.seed, self.basis = net, targets, seed, settings.basis
+        self.settings = self.initial = self._acting = settings
         self.history: list[Step] = []
         self.frames: dict[int, Pictures] = {}
         self.changes: list[tuple[int, str, Any]] = []
-        self._generator = torch.Generator().manual_seed(seed)
-        self._parameters = start_parameters(net, basis, start, len(targets), self._generator).requires_grad_(True)
+        generator = torch.Generator().manual_seed(seed)
+        self._parameters = start_parameters(net, self.basis, settings.start, len(targets), generator)
+        self._parameters.requires_grad_(True)
         self._last_good = self._parameters.detach().clone()
+        self._best, self._best_scores = self._last_good.clone(), [-math.inf] * len(targets)
         self.start_image = self.image
-        self._optimizer = self._new_optimizer()
+        self.transparency = torch.zeros_like(self.start_image[:, 0])
+        self._optimizer = settings.make_optimizer(self._parameters)
         self._index = torch.tensor(targets, device=net.device)[:, None]
-        self.initial = self._seen_knobs = self._knobs()
         self._stride, self._closed = 1, False
 
     def __repr__(self) -> str:
@@ -111,6 +105,20 @@ class Ascent:
         return f"Ascent({labels!r} on {self.net.name}, step {self.step} of {self.steps}, {self.regularizer})"
 
     # What it has made so far.
+
+    @property
+    def settings(self) -> Settings:
+        """All settings as they are now."""
+        return self._settings
+
+    @settings.setter
+    def settings(self, value: Settings) -> None:
+        lengths = {len(part.strength) for part in value.regularizer.parts if isinstance(part.strength, tuple)}
+        if lengths - {len(self.targets)}:
+            raise VizkitError(
+                f"{value.regularizer} has {max(lengths)} strengths for a batch of {len(self.targets)} image(s)."
+            )
+        self._settings = value
 
     @property
     def labels(self) -> list[str]:
@@ -144,57 +152,11 @@ class Ascent:
         picture: Pictures = self.pictures[0]
         return picture
 
-    # The knobs: checked when they are set, so that a bad value changes nothing.
-
     @property
-    def regularizer(self) -> Regularizer:
-        return self._regularizer
-
-    @regularizer.setter
-    def regularizer(self, value: Regularizer) -> None:
-        if not isinstance(value, Regularizer):
-            hint = f" Call it: {getattr(value, 'name', 'vizkit.l2')}(1e-4)." if callable(value) else ""
-            raise VizkitError(f"A regularizer is something like vizkit.l2(1e-4), not {value!r}.{hint}")
-        if any(isinstance(part.strength, tuple) and len(part.strength) != len(self.targets) for part in value.parts):
-            raise VizkitError(f"{value} has {value.batch} strengths for a batch of {len(self.targets)} image(s).")
-        self._regularizer = value
-
-    @property
-    def learning_rate(self) -> float:
-        return self._learning_rate
-
-    @learning_rate.setter
-    def learning_rate(self, value: float | None) -> None:
-        if value is None and isinstance(self.optimizer, str):
-            value = OPTIMIZERS[self.optimizer][2]
-        elif value is None:
-            value = 0.0  # the maker of a custom optimizer sets its own
-        elif not (isinstance(value, numbers.Real) and 0 < value <= 1e38):
-            raise VizkitError(f"The learning rate must be a finite number above 0, not {value}. Try 1.")
-        self._learning_rate = float(value)
-
-    @property
-    def steps(self) -> int:
-        return self._steps
-
-    @steps.setter
-    def steps(self, value: int) -> None:
-        if not _is_whole(value) or value < 0:
-            raise VizkitError(f"steps must be a whole number from 0 up, not {value!r}. Try 200.")
-        self._steps = int(value)
-
-    @property
-    def objective(self) -> Objective:
-        return self._objective
-
-    @objective.setter
-    def objective(self, value: Objective) -> None:
-        if value not in OBJECTIVES:
-            raise VizkitError(f'No objective "{value}". Known: {", ".join(OBJECTIVES)}.')
-        self._objective = value
-
-    def _knobs(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("regularizer", "learning_rate", "objective")}
+    def best_pictures(self) -> Pictures:
+        """The pictures of the highest class score so far, as the views showed them: Yosinski et al. 2015."""
+        with torch.no_grad():
+            return to_pictures(self.net, self.basis.decode(self.net, self._best))
 
     # The steps.
 
@@ -209,24 +171,26 @@ class Ascent:
             self.history.pop()
             self._closed = False
         self._note_changes()
-        index = self.step
+        index, settings = self.step, self._acting
 
         image = self.basis.decode(self.net, self._parameters)
-        view = self.regularizer.view(image, step=index, generator=self._generator, **self._range)
+        view = settings.regularizer.view(image, step=index, seed=self.seed, **self._range)
         scores = self.net(view)
-        penalties = self.regularizer.penalty(image, **self._range)
-        total = (_value(scores, self._index, self.objective) - penalties).sum()
+        scores = scores.reshape(-1, len(image), scores.shape[-1])  # (views, batch, classes): mostly one view an image
+        penalties = settings.regularizer.penalty(image, **self._range)
+        total = (_value(scores, self._index, settings.objective).mean(dim=0) - penalties).sum()
         (gradient,) = torch.autograd.grad(total, image, retain_graph=image is not self._parameters)
-        step = self._record(index, image, scores, penalties)
+        step = self._record(index, image, scores.detach().mean(dim=0), penalties)
         self._keep_frame(index, image)
+        self._keep_best(step)
+        self.transparency += gradient.abs().sum(dim=1)
 
         self._last_good.copy_(self._parameters.detach())
-        if image is self._parameters:
-            self._parameters.grad = gradient
-        else:
-            (self._parameters.grad,) = torch.autograd.grad(image, self._parameters, gradient)
+        uphill = gradient  # for pixels; for another basis, carried on to its parameters
+        if image is not self._parameters:
+            (uphill,) = torch.autograd.grad(image, self._parameters, gradient)
         try:
-            self._optimizer.step()
+            self._update(uphill, index)
             self._project(gradient, index)
         except BaseException:  # an interrupt, too, leaves no half a step behind
             self._restore()
@@ -258,7 +222,8 @@ class Ascent:
         if not self._closed:
             with torch.no_grad():
                 image = self.basis.decode(self.net, self._parameters)
-                look = self._record(self.step, image, self.net(image), self.regularizer.penalty(image, **self._range))
+                penalties = self.regularizer.penalty(image, **self._range)
+                look = self._record(self.step, image, self.net(image), penalties)
             self._keep_frame(self.step, image, always=True)
             self.history.append(look)
             self._closed = True
@@ -268,19 +233,30 @@ class Ascent:
     def _range(self) -> dict[str, Tensor]:
         return {"low": self.net.low, "high": self.net.high}
 
+    def _update(self, gradient: Tensor, index: int) -> None:
+        """One step of the optimizer, uphill."""
+        settings = self._acting
+        if settings.schedule == "progress":
+            # To first order a step of r / |g|² raises the objective by r: Yosinski et al. 2015, in their code.
+            square = gradient.square().flatten(1).sum(dim=1).clamp(min=1e-20)
+            gradient = gradient / square.reshape(-1, *[1] * (gradient.ndim - 1))
+        self._parameters.grad = gradient
+        if settings.learning_rate:
+            for group in self._optimizer.param_groups:
+                group["lr"] = settings.learning_rate_at(index)
+        self._optimizer.step()
+
     def _project(self, gradient: Tensor, index: int) -> None:
-        if self.regularizer.projects:
+        regularizer = self._acting.regularizer
+        if regularizer.projects:
             with torch.no_grad():
                 image = self.basis.decode(self.net, self._parameters)
-                image = self.regularizer.project(
-                    image, step=index, generator=self._generator, gradient=gradient, **self._range
-                )
+                image = regularizer.project(image, step=index, seed=self.seed, gradient=gradient, **self._range)
                 self._parameters.copy_(self.basis.encode(self.net, image))
 
     def _record(self, index: int, image: Tensor, scores: Tensor, penalties: Tensor) -> Step:
         """What this step saw, checked to be finite."""
         with torch.no_grad():
-            scores = scores.detach()
             own = scores.gather(1, self._index)
             others = scores.scatter(1, self._index, -math.inf).max(dim=1) if scores.shape[1] > 1 else None
             table = torch.stack(
@@ -308,28 +284,28 @@ class Ascent:
             self._stride *= 2
             self.frames = {k: v for k, v in self.frames.items() if k % self._stride == 0 or k == index}
 
-    def _note_changes(self) -> None:
-        knobs = self._knobs()
-        if self.history:
-            self.changes += [(self.step, name, v) for name, v in knobs.items() if v != self._seen_knobs[name]]
-        else:
-            self.initial = knobs
-        self._seen_knobs = knobs
-        if self.learning_rate:
-            for group in self._optimizer.param_groups:
-                group["lr"] = self.learning_rate
+    def _keep_best(self, step: Step) -> None:
+        for image, score in enumerate(step.scores):
+            if score > self._best_scores[image]:
+                self._best_scores[image] = score
+                self._best[image].copy_(self._parameters[image].detach())
 
-    def _new_optimizer(self) -> torch.optim.Optimizer:
-        if callable(self.optimizer):
-            return self.optimizer([self._parameters])
-        maker, options, _ = OPTIMIZERS[self.optimizer]
-        return maker([self._parameters], lr=self.learning_rate, maximize=True, **options)  # type: ignore[call-arg]
+    def _note_changes(self) -> None:
+        """From here on the settings as they are now act; what differs from before is written down."""
+        now, before = self.settings, self._acting
+        if not self.history:
+            self.initial = now
+        elif now is not before:
+            for name in ("regularizer", "learning_rate", "objective"):
+                if getattr(now, name) != getattr(before, name):
+                    self.changes.append((self.step, name, getattr(now, name)))
+        self._acting = now
 
     def _restore(self) -> None:
         with torch.no_grad():
             self._parameters.copy_(self._last_good)
         self._parameters.grad = None
-        self._optimizer = self._new_optimizer()
+        self._optimizer = self.settings.make_optimizer(self._parameters)
 
     def _give_up(self, what: str, index: int) -> None:
         """Back to the last good image, with a fresh optimizer, and an error that says which knob to turn."""
@@ -349,6 +325,8 @@ def ascend(
     seed: int = 0,
     learning_rate: float | None = None,
     optimizer: str | OptimizerMaker = "ascent",
+    optimizer_options: dict[str, Any] | None = None,
+    schedule: Schedule = "constant",
     start: Any = "random",
     objective: Objective = "score",
     basis: str | Basis = "pixels",
@@ -367,9 +345,13 @@ def ascend(
     learning_rate: None takes the optimizer's own default.
     optimizer: "ascent" (plain), "momentum", "adam", "nadam", "rmsprop", or a function that makes a torch optimizer
         from a list of tensors; such an optimizer must maximise.
-    start: "random" (zero-centred noise), "zero", a picture (see `vizkit.images.from_picture`) or a zero-centred tensor.
+    optimizer_options: what else it is told, such as {"betas": (0.5, 0.99)}.
+    schedule: "constant"; "fading", down to a fifth of the learning rate at the last step; or "progress", where the
+        learning rate is the rise of the objective that each step aims at (Yosinski et al. 2015).
+    start: "random" (zero-centred noise), "bytes" (each from 0 to 255, evenly), "zero", a picture (see
+        `vizkit.images.from_picture`) or a zero-centred tensor.
     objective: "score", or, to compare, "probability" or "log_probability".
-    basis: what is moved: "pixels", "fourier", or one with settings, such as `vizkit.Fourier(exponent=1.3)`.
+    basis: what is moved: "pixels", "fourier", "phase", or one with settings, such as `vizkit.Fourier(exponent=1.3)`.
 
     Raises `VizkitError` for a value that cannot be, before anything starts; a step raises `Diverged` when the score,
     the penalty or the image is no longer finite.
@@ -380,27 +362,28 @@ def ascend(
     if not listed:
         raise VizkitError("No class to ascend: the list of targets is empty.")
     targets = [net.index(one) for one in listed]
-    if regularizer is None:
-        regularizer = none()
-    if len(targets) == 1 and isinstance(regularizer, Regularizer):
-        targets *= regularizer.batch
-    if not _is_whole(seed):
+    if not is_whole(seed):
         raise VizkitError(f"A seed is a whole number, not {seed!r}.")
-    if not callable(optimizer) and optimizer not in OPTIMIZERS:
-        raise VizkitError(f'No optimizer "{optimizer}". Known: {", ".join(OPTIMIZERS)}.')
-    return Ascent(
-        net, targets, regularizer, steps, int(seed), learning_rate, optimizer, start, objective, as_basis(basis)
+    settings = Settings(
+        regularizer=none() if regularizer is None else regularizer,
+        steps=steps,
+        optimizer=optimizer,
+        optimizer_options=optimizer_options or {},
+        learning_rate=learning_rate,  # type: ignore[arg-type]  # None becomes the optimizer's own
+        schedule=schedule,
+        start=start,
+        objective=objective,
+        basis=basis,  # type: ignore[arg-type]  # a name becomes the basis of that name
     )
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if len(targets) == 1:
+        targets *= settings.regularizer.batch
+    return Ascent(net, targets, settings, int(seed))
 
 
 def _value(scores: Tensor, index: Tensor, objective: Objective) -> Tensor:
-    """What the ascent climbs, an image each: (batch,)."""
+    """What the ascent climbs, of scores (views, batch, classes): (views, batch)."""
     if objective == "probability":
-        scores = scores.softmax(dim=1)
+        scores = scores.softmax(dim=2)
     elif objective == "log_probability":
-        scores = scores.log_softmax(dim=1)
-    return scores.gather(1, index)[:, 0]
+        scores = scores.log_softmax(dim=2)
+    return scores.gather(2, index.expand(len(scores), -1, -1))[:, :, 0]

@@ -13,6 +13,7 @@ from urllib.parse import urlparse
 import torch
 import torchvision
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from . import builtin
@@ -65,6 +66,7 @@ class Classifier:
         self.low, self.high = (0 - self.mean) / self.std, (1 - self.mean) / self.std
         self.network = _prepared(module).to(self.device)
         classes = self._probe()
+        self.any_size = self._takes_any_size()
         fast = _folded(self.network)
         if _agree(fast, self.network, self.blank()):
             self.network = fast
@@ -74,7 +76,12 @@ class Classifier:
         return f"Classifier({self.name!r}, {len(self.labels)} classes, {self.channels} × {self.height} × {self.width})"
 
     def __call__(self, image: Tensor) -> Tensor:
-        """Raw class scores, (batch, classes), of zero-centred images, (batch, channels, height, width)."""
+        """Raw class scores, (batch, classes), of zero-centred images, (batch, channels, height, width).
+
+        Images of another size are resized first where the network takes only its own.
+        """
+        if not self.any_size and image.shape[-2:] != (self.height, self.width):
+            image = F.interpolate(image, size=(self.height, self.width), mode="bilinear", align_corners=False)
         scores: Tensor = self.network(image.contiguous(memory_format=torch.channels_last))
         return scores
 
@@ -166,6 +173,15 @@ class Classifier:
         if not scores.isfinite().all():
             raise VizkitError(f"{self.name} gives scores that are not finite. Did its training diverge?")
         return scores.shape[1]
+
+    def _takes_any_size(self) -> bool:
+        """Whether the network gives scores for smaller images, too, as those that pool over all places do."""
+        smaller = self.blank()[..., : self.height * 5 // 7, : self.width * 5 // 7]
+        try:
+            with torch.no_grad():
+                return bool(self.network(smaller).ndim == 2)
+        except Exception:
+            return False
 
 
 def load(name: str = BUILTIN, *, weights: str | None = None, device: str | torch.device | None = None) -> Classifier:

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional
 
 from .classifiers import Classifier
 from .errors import VizkitError
@@ -114,28 +115,36 @@ class Fourier:
 
     The image's frequencies, each weighed by 1 / frequency^`exponent` as in natural pictures, so that coarse shapes
     move as readily as fine texture; a sigmoid keeps the picture valid. `decorrelate` moves along the colours in which
-    natural pictures vary. A random start is normal noise of standard deviation `spread` on each frequency. Olah,
-    Mordvintsev, Schubert 2017 (Feature Visualization), "preconditioning"; Lucid's param.spatial.
+    natural pictures vary. A random start is normal noise of standard deviation `spread` on each frequency. `size` is
+    the image's side, by default the network's. Olah, Mordvintsev, Schubert 2017 (Feature Visualization),
+    "preconditioning"; Lucid's param.spatial.
+
+    `standardise` gives the values before the sigmoid mean 0 and deviation 1, and `reach` lets the sigmoid span ± reach
+    in the network's own scale, instead of black to white: both as in Fel et al. 2023 (arXiv 2306.06805).
     """
 
     exponent: float = 1.0
     spread: float = 0.01
     decorrelate: bool = True
+    size: int | None = None
+    standardise: bool = False
+    reach: float | None = None
     name: ClassVar[str] = "fourier"
 
     def random(self, net: Classifier, generator: torch.Generator) -> Tensor:
-        shape = (1, net.channels, net.height, net.width // 2 + 1, 2)
+        height, width = _shape(net, self.size)
+        shape = (1, net.channels, height, width // 2 + 1, 2)
         return self.spread * torch.randn(shape, generator=generator).to(net.device)
 
     def decode(self, net: Classifier, parameters: Tensor) -> Tensor:
         spectrum = torch.view_as_complex(parameters) * self._scale(net)
-        values = torch.fft.irfft2(spectrum, s=(net.height, net.width), norm="ortho") / 4
+        values = torch.fft.irfft2(spectrum, s=_shape(net, self.size), norm="ortho") / 4
         if self._in_colour(net):
             values = torch.einsum("oc,bchw->bohw", _COLOUR.to(net.device), values)
-        return net.normalise(values.sigmoid())
+        return _squash(net, _standardised(values) if self.standardise else values, self.reach)
 
     def encode(self, net: Classifier, image: Tensor) -> Tensor:
-        values = torch.logit(net.denormalise(image), eps=1e-3)  # black and white lie at ± infinity: stop just short
+        values = _unsquash(net, _fitted(image, _shape(net, self.size)), self.reach)
         if self._in_colour(net):
             values = torch.einsum("oc,bchw->bohw", torch.linalg.inv(_COLOUR).to(net.device), values)
         spectrum = torch.fft.rfft2(values * 4, norm="ortho") / self._scale(net)
@@ -146,19 +155,99 @@ class Fourier:
 
     def _scale(self, net: Classifier) -> Tensor:
         """(height, width // 2 + 1): 1 / f^exponent, with the root mean square that exponent 1 has."""
-        down = torch.fft.fftfreq(net.height)[:, None]
-        across = torch.fft.rfftfreq(net.width)[None, :]
-        frequency = (down.square() + across.square()).sqrt().clamp(min=1 / max(net.height, net.width))
-        scale, reference = frequency**-self.exponent, 1 / frequency
+        scale, reference = (_falling(_shape(net, self.size), exponent) for exponent in (self.exponent, 1.0))
         weights: Tensor = scale * (reference.square().mean() / scale.square().mean()).sqrt()
         return weights.to(net.device)
 
 
-BASES: dict[str, type[Pixels] | type[Fourier]] = {"pixels": Pixels, "fourier": Fourier}
+@dataclass(frozen=True)
+class Phase:
+    """
+    >>> vizkit.Phase().decode(net, torch.zeros(1, 3, 224, 113)).shape
+    torch.Size([1, 3, 224, 224])
+
+    Only the phase of each frequency moves; its magnitude is fixed, so that no frequency can be overdone: MACO, Fel et
+    al. 2023 (arXiv 2306.06805), section 3.1. The magnitude is 1 / frequency^`exponent`, or the `spectrum` of pictures
+    of your own (see `spectrum_of`). `size` and `reach` are as in `Fourier`.
+    """
+
+    exponent: float = 1.0
+    reach: float | None = None
+    size: int | None = None
+    spectrum: Tensor | None = None
+    name: ClassVar[str] = "phase"
+
+    def random(self, net: Classifier, generator: torch.Generator) -> Tensor:
+        height, width = _shape(net, self.size)
+        turns = torch.rand((1, net.channels, height, width // 2 + 1), generator=generator)
+        return (2 * math.pi * turns - math.pi).to(net.device)
+
+    def decode(self, net: Classifier, parameters: Tensor) -> Tensor:
+        shape = _shape(net, self.size)
+        magnitude = _falling(shape, self.exponent) if self.spectrum is None else self.spectrum
+        if magnitude.shape[-2:] != parameters.shape[-2:]:
+            raise VizkitError(f"The spectrum is of pictures of another size; it must end in {parameters.shape[-2:]}.")
+        spectrum = torch.polar(magnitude.to(net.device).expand_as(parameters), parameters)
+        return _squash(net, _standardised(torch.fft.irfft2(spectrum, s=shape, norm="ortho")), self.reach)
+
+    def encode(self, net: Classifier, image: Tensor) -> Tensor:
+        values = _unsquash(net, _fitted(image, _shape(net, self.size)), self.reach)
+        phase: Tensor = torch.fft.rfft2(values).angle()
+        return phase
+
+
+def spectrum_of(net: Classifier, pictures: Sequence[Any]) -> Tensor:
+    """
+    >>> vizkit.images.spectrum_of(net, [np.zeros((64, 64, 3), np.uint8)]).shape
+    torch.Size([3, 224, 113])
+
+    The mean magnitude of each frequency over pictures (see `from_picture`): the natural `spectrum` for `Phase`.
+    """
+    return torch.stack([torch.fft.rfft2(from_picture(net, one)[0]).abs() for one in pictures]).mean(dim=0)
+
+
+def _shape(net: Classifier, size: int | None) -> tuple[int, int]:
+    return (size, size) if size else (net.height, net.width)
+
+
+def _falling(shape: tuple[int, int], exponent: float) -> Tensor:
+    """1 / frequency^exponent for every frequency of a real image of this shape: (height, width // 2 + 1)."""
+    down, across = torch.fft.fftfreq(shape[0])[:, None], torch.fft.rfftfreq(shape[1])[None, :]
+    falling: Tensor = (down.square() + across.square()).sqrt().clamp(min=1 / max(shape)) ** -exponent
+    return falling
+
+
+def _standardised(values: Tensor) -> Tensor:
+    mean = values.mean(dim=(1, 2, 3), keepdim=True)
+    return (values - mean) / (values.std(dim=(1, 2, 3), keepdim=True) + 1e-5)
+
+
+def _squash(net: Classifier, values: Tensor, reach: float | None) -> Tensor:
+    """Any values as a zero-centred image, by a sigmoid from black to white, or over ± reach."""
+    return net.normalise(values.sigmoid()) if reach is None else reach * (2 * values.sigmoid() - 1)
+
+
+def _unsquash(net: Classifier, image: Tensor, reach: float | None) -> Tensor:
+    share = net.denormalise(image) if reach is None else image / reach / 2 + 0.5
+    return torch.logit(share, eps=1e-3)  # the ends lie at ± infinity: stop just short
+
+
+def _fitted(image: Tensor, shape: tuple[int, int]) -> Tensor:
+    if image.shape[-2:] == shape:
+        return image
+    return functional.interpolate(image, size=shape, mode="bilinear", align_corners=False)
+
+
+BASES: dict[str, type[Pixels] | type[Fourier] | type[Phase]] = {
+    "pixels": Pixels,
+    "fourier": Fourier,
+    "phase": Phase,
+}
+STARTS = ("random", "bytes", "zero")
 
 
 def as_basis(basis: str | Basis) -> Basis:
-    """The basis of a name, "pixels" or "fourier", with its default settings; a basis stays what it is."""
+    """The basis of a name, "pixels", "fourier" or "phase", with its default settings; a basis stays what it is."""
     if not isinstance(basis, str):
         if not hasattr(basis, "decode"):
             raise VizkitError(f"A basis is a name or something like vizkit.Pixels(), not {basis!r}.")
@@ -170,8 +259,14 @@ def as_basis(basis: str | Basis) -> Basis:
 
 def start_parameters(net: Classifier, basis: Basis, start: Any, batch: int, generator: torch.Generator) -> Tensor:
     """The parameters that an ascent starts from, (batch, …): the same random start for every image of the batch."""
-    if isinstance(start, str) and start in ("random", "zero"):
-        one = basis.random(net, generator) if start == "random" else basis.encode(net, net.blank())
+    if isinstance(start, str) and start in STARTS:
+        if start == "random":
+            one = basis.random(net, generator)
+        elif start == "bytes":
+            picture = torch.randint(0, 256, net.blank().shape, generator=generator) / 255
+            one = basis.encode(net, net.normalise(picture.to(net.device)))
+        else:
+            one = basis.encode(net, net.blank())
     elif isinstance(start, Tensor):
         shape = (net.channels, net.height, net.width)
         if start.ndim != 4 or tuple(start.shape[1:]) != shape or len(start) not in (1, batch):
@@ -182,7 +277,7 @@ def start_parameters(net: Classifier, basis: Basis, start: Any, batch: int, gene
             raise VizkitError("The start image holds values that are not finite. Clean it before the ascent.")
         one = basis.encode(net, start.detach().to(net.device, torch.float32))
     elif isinstance(start, str) and not start.lower().endswith((".png", ".jpg", ".jpeg")):
-        raise VizkitError(f'A start is "random", "zero", a tensor, a picture or its path, not "{start}".')
+        raise VizkitError(f'A start is one of {", ".join(STARTS)}, a tensor, a picture or its path, not "{start}".')
     else:
         one = basis.encode(net, from_picture(net, start))
     return one.expand(batch, *one.shape[1:]).clone()

@@ -1,64 +1,75 @@
 """Named, complete settings, as plain data: everything an ascent needs but the network, the class and the seed."""
 
-import base64
 import json
-import zlib
-from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
+import textwrap
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-import numpy as np
-import torch
-from PIL import Image
-from torch import Tensor
-
-from .ascent import OBJECTIVES, OPTIMIZERS, Ascent, Objective, ascend
-from .classifiers import Classifier, load, networks
+from .ascent import Ascent, ascend
+from .classifiers import Classifier
 from .errors import VizkitError
-from .images import BASES, Basis, Fourier, Pixels
-from .regularizers import Regularizer, catalogue, jitter, l2, none, scale_and_rotate
-
-STARTS = ("random", "zero", "image")  # "image": one that the user gives, and that `settings_of` writes down
+from .images import BASES, Basis, Fourier, Phase, Pixels
+from .regularizers import (
+    Regularizer,
+    catalogue,
+    clamp,
+    clip_small_contribution,
+    clip_small_norm,
+    crops,
+    decay,
+    gaussian_blur,
+    jitter,
+    l1,
+    l2,
+    noise,
+    none,
+    pad,
+    resize,
+    round_to_bytes,
+    scale_and_rotate,
+    shake,
+    total_variation,
+)
+from .settings import Settings
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Settings):
     """
-    >>> vizkit.Recipe("mine", regularizer=vizkit.l2(1e-4), steps=64).ascend(net, "flamingo")
+    >>> vizkit.Recipe(regularizer=vizkit.l2(1e-4), steps=64).ascend(net, "flamingo")
     Ascent('flamingo' on efficientnet_lite0, step 0 of 64, vizkit.l2(0.0001))
 
-    A complete setting of an ascent; see `vizkit.ascend` for what each value means. `source` says where it is from.
+    `Settings` with a name and the source they are from; see `vizkit.ascend` for what each value means.
     """
 
     name: str = "mine"
     source: str = ""
-    regularizer: Regularizer = field(default_factory=none)
-    steps: int = 200
-    optimizer: str = "ascent"
-    learning_rate: float = 6.0
-    start: str = "random"
-    objective: Objective = "score"
-    basis: Basis = field(default_factory=Pixels)
 
     def ascend(self, net: Classifier, target: Any, **overrides: Any) -> Ascent:
         """As `vizkit.ascend` with these settings; keywords override them."""
-        return ascend(net, target, **(self.settings | overrides))
+        return ascend(net, target, **(self.keywords | overrides))
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def keywords(self) -> dict[str, Any]:
         """The keywords of `vizkit.ascend`."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("name", "source")}
+        return {f.name: getattr(self, f.name) for f in fields(Settings)}
 
-    def code(self, target: str, seed: int) -> str:
+    def code(self, target: str = "'flamingo'", seed: int = 0) -> str:
         """The call of `vizkit.ascend` with these settings, as Python; `target` is code, too."""
-        keywords = {name: repr(value) for name, value in self.settings.items()}
-        keywords["basis"] = f"vizkit.{self.basis!r}"
-        lines = [f"    {name}={value}," for name, value in (keywords | {"seed": repr(seed)}).items()]
+        usual = Settings()
+        shown = {name: repr(v) for name, v in self.keywords.items() if v != getattr(usual, name) or name == "steps"}
+        if "basis" in shown:
+            shown["basis"] = f"vizkit.{self.basis!r}"
+        if self.optimizer != usual.optimizer:
+            shown["learning_rate"] = repr(self.learning_rate)
+        lines = [f"    {name}={value}," for name, value in (shown | {"seed": repr(seed)}).items()]
         return "\n".join(["ascent = vizkit.ascend(", "    net,", f"    {target},", *lines, ")"])
 
     def to_json(self) -> str:
         """Plain JSON, which `Recipe.from_json` reads back."""
-        plain = {"name": self.name, "source": self.source} | self.settings
+        if callable(self.optimizer) or getattr(self.basis, "spectrum", None) is not None:
+            raise VizkitError("An optimizer or a spectrum of your own cannot be written down. Use one by name.")
+        plain = self.keywords | {"name": self.name, "source": self.source}
         plain["regularizer"] = regularizer_to_plain(self.regularizer)
         plain["basis"] = {"name": self.basis.name} | asdict(self.basis)  # type: ignore[call-overload]
         return json.dumps(plain, indent=2)
@@ -66,164 +77,25 @@ class Recipe:
     @staticmethod
     def from_json(text: str) -> "Recipe":
         """
-        >>> vizkit.Recipe.from_json(vizkit.Recipe("mine").to_json()) == vizkit.Recipe("mine")
+        >>> vizkit.Recipe.from_json(vizkit.Recipe().to_json()) == vizkit.Recipe()
         True
 
         Reads what `to_json` wrote. Nothing in it is run; what is unknown, missing or out of range is a `VizkitError`.
         """
-        plain = _json_object(text)
+        plain = json_object(text)
         expected = {f.name for f in fields(Recipe)}
         if plain.keys() != expected:
             raise VizkitError(f"Not a recipe: it differs in {sorted(plain.keys() ^ expected)}.")
-        for name, known in (("optimizer", OPTIMIZERS), ("objective", OBJECTIVES), ("start", STARTS)):
-            if plain[name] not in list(known):
-                raise VizkitError(f"Not a recipe: {name} is {plain[name]!r}, not one of {', '.join(known)}.")
-        for name, kinds in (("name", str), ("source", str), ("steps", int), ("learning_rate", (int, float))):
-            if not isinstance(plain[name], kinds) or isinstance(plain[name], bool):
-                raise VizkitError(f"Not a recipe: {name} is {plain[name]!r}.")
+        for name in ("name", "source", "optimizer", "start"):
+            if not isinstance(plain[name], str):
+                raise VizkitError(f"Not a recipe: {name} is {plain[name]!r}, not a word.")
+        options = plain["optimizer_options"]
+        if not isinstance(options, dict) or not all(map(_is_plain, options.values())):
+            raise VizkitError(f"Not a recipe: optimizer_options are {options!r}.")
+        plain["optimizer_options"] = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
         plain["regularizer"] = regularizer_from_plain(plain["regularizer"])
         plain["basis"] = _basis_from_plain(plain["basis"])
         return Recipe(**plain)
-
-
-RECIPES = [
-    Recipe(
-        "simonyan",
-        "Simonyan, Vedaldi, Zisserman 2014 (arXiv 1312.6034), section 2; the strength is ours",
-        regularizer=l2(1e-3),
-        start="zero",
-        learning_rate=1.0,
-    ),
-    Recipe(
-        "vizkit",
-        "ours",
-        regularizer=scale_and_rotate(10, scale=0.2) + jitter(8),
-        steps=128,
-        optimizer="adam",
-        learning_rate=0.05,
-        basis=Fourier(exponent=1.3),
-    ),
-]
-
-
-def recipes() -> dict[str, Recipe]:
-    """
-    >>> list(vizkit.recipes.recipes())
-    ['simonyan', 'vizkit']
-
-    Every recipe by name.
-    """
-    return {recipe.name: recipe for recipe in RECIPES}
-
-
-def recipe_of(ascent: Ascent) -> Recipe:
-    """The settings that an ascent started with, as a recipe. Raises `VizkitError` for an optimizer of one's own."""
-    if not isinstance(ascent.optimizer, str):
-        raise VizkitError("An ascent with an optimizer of your own cannot be written down. Use one by name.")
-    start = ascent.start if isinstance(ascent.start, str) else "image"
-    steps = ascent.step or ascent.steps  # those that were made, once it has begun
-    return Recipe(steps=steps, optimizer=ascent.optimizer, start=start, basis=ascent.basis, **ascent.initial)
-
-
-def code_of(ascent: Ascent) -> str:
-    """
-    >>> print(vizkit.recipes.code_of(vizkit.ascend(net, "flamingo", steps=3, regularizer=vizkit.l2(1e-4))))
-    import vizkit
-    <BLANKLINE>
-    net = vizkit.load()
-    ascent = vizkit.ascend(
-        net,
-        'flamingo',
-        regularizer=vizkit.l2(0.0001),
-        steps=3,
-        optimizer='ascent',
-        learning_rate=6.0,
-        start='random',
-        objective='score',
-        basis=vizkit.Pixels(spread=0.1),
-        seed=0,
-    ).run()
-
-    Python that makes the same pictures, the knobs turned on the way included.
-    """
-    net = ascent.net
-    names = [net.labels[i] if net.labels.count(net.labels[i]) == 1 else i for i in ascent.targets]
-    call = recipe_of(ascent).code(repr(names[0] if len(names) == 1 else names), ascent.seed)
-    lines = ["import vizkit", "", f"net = {net.code}", call + ("" if ascent.changes else ".run()")]
-    if ascent.changes:
-        lines.append("for step in ascent:")
-        for at in sorted({step for step, _, _ in ascent.changes}):
-            lines.append(f"    if step.index == {at - 1}:")
-            lines += [f"        ascent.{knob} = {value!r}" for step, knob, value in ascent.changes if step == at]
-    return "\n".join(lines)
-
-
-def settings_of(ascent: Ascent) -> str:
-    """All that it takes to make the pictures of `ascent` again, as JSON: network, classes, seed, recipe, changes."""
-    plain = {
-        "network": ascent.net.code,
-        "targets": ascent.targets,
-        "labels": ascent.labels,
-        "seed": ascent.seed,
-        "recipe": json.loads(recipe_of(ascent).to_json()),
-        "changes": [
-            [step, knob, regularizer_to_plain(value) if knob == "regularizer" else value]
-            for step, knob, value in ascent.changes
-        ],
-    }
-    if not isinstance(ascent.start, str):
-        plain["image"] = _tensor_to_plain(ascent.start_image)
-    return json.dumps(plain)
-
-
-def reproduce(path: str | Path, net: Classifier | None = None) -> Ascent:
-    """
-    >>> file = vizkit.figures.save(vizkit.ascend(net, "flamingo", steps=3).run(), folder / "saved.png")
-    >>> vizkit.reproduce(file, net)
-    Ascent('flamingo' on efficientnet_lite0, step 3 of 3, vizkit.none())
-
-    Makes the ascent of a PNG that `vizkit.figures.save` wrote again, from the file alone; `net` is needed where it was
-    your own CNN. Raises `VizkitError` for a file without settings, or with settings that are damaged.
-    """
-    with Image.open(path) as picture:
-        text = picture.info.get("vizkit")
-    if not text:
-        raise VizkitError(f"{path} carries no settings. Write it with vizkit.figures.save(ascent, path).")
-    plain = _json_object(text)
-    try:
-        network, targets, seed = plain["network"], plain["targets"], plain["seed"]
-        changes = [(int(step), str(knob), value) for step, knob, value in plain["changes"]]
-        recipe = Recipe.from_json(json.dumps(plain["recipe"]))
-        start = _tensor_from_plain(plain["image"]) if "image" in plain else recipe.start
-    except (KeyError, TypeError, ValueError) as error:
-        raise VizkitError(f"The settings in {path} are damaged: {error}.") from error
-    ascent = recipe.ascend(net or _network_of(network), targets, seed=seed, start=start)
-    for knob in {knob for _, knob, _ in changes}:
-        if knob not in ascent.initial:
-            raise VizkitError(f"The settings in {path} turn an unknown knob: {knob!r}.")
-    while not ascent.finished:
-        for _, knob, value in (change for change in changes if change[0] == ascent.step):
-            setattr(ascent, knob, regularizer_from_plain(value) if knob == "regularizer" else value)
-        next(ascent, None)
-    return ascent
-
-
-def _network_of(code: str) -> Classifier:
-    """Reads `vizkit.load("name", weights="version")` without running it."""
-    words = str(code).split('"')[1::2]
-    if not str(code).startswith("vizkit.load(") or (words and words[0] not in networks()):
-        raise VizkitError("This picture is of somebody's own CNN: pass it, vizkit.reproduce(path, net).")
-    return load(*words[:1], weights=words[1] if len(words) > 1 else None)
-
-
-def _tensor_to_plain(image: Tensor) -> dict[str, Any]:
-    values = image.cpu().numpy().astype("<f4")
-    return {"shape": list(values.shape), "float32": base64.b64encode(zlib.compress(values.tobytes())).decode()}
-
-
-def _tensor_from_plain(plain: dict[str, Any]) -> Tensor:
-    values = np.frombuffer(zlib.decompress(base64.b64decode(plain["float32"])), "<f4")
-    return torch.from_numpy(values.reshape(plain["shape"]).copy())
 
 
 def regularizer_to_plain(regularizer: Regularizer) -> list[dict[str, Any]]:
@@ -242,7 +114,7 @@ def regularizer_from_plain(plain: Any) -> Regularizer:
         kind, options = catalogue().get(str(part["name"])), part["options"]
         if kind is None:
             raise VizkitError(f"No regularizer {part['name']!r}. Known: {', '.join(catalogue())}. Define yours first.")
-        if not isinstance(options, dict) or not all(isinstance(v, (int, float, str)) for v in options.values()):
+        if not isinstance(options, dict) or not all(map(_is_plain, options.values())):
             raise VizkitError(f"The options of {kind.name} must be plain numbers and words, not {options!r}.")
         total = total + kind(part["strength"] if kind.strengths else None, **options)
     return total
@@ -253,12 +125,13 @@ def _basis_from_plain(plain: Any) -> Basis:
         raise VizkitError(f"Not a basis: {plain!r}. Known: {', '.join(BASES)}.")
     maker = BASES[plain["name"]]
     given = {name: value for name, value in plain.items() if name != "name"}
-    if given.keys() - {f.name for f in fields(maker)} or not all(isinstance(v, (int, float)) for v in given.values()):
+    if given.keys() - {f.name for f in fields(maker)} or not all(map(_is_plain, given.values())):
         raise VizkitError(f"Not settings of the basis {plain['name']}: {given}.")
     return maker(**given)
 
 
-def _json_object(text: str) -> dict[str, Any]:
+def json_object(text: str) -> dict[str, Any]:
+    """The JSON object in a text, or a `VizkitError`."""
     try:
         plain = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -266,3 +139,192 @@ def _json_object(text: str) -> dict[str, Any]:
     if not isinstance(plain, dict):
         raise VizkitError(f"Expected a JSON object, not {type(plain).__name__}.")
     return plain
+
+
+def _is_plain(value: Any) -> bool:
+    """A number, a word, nothing, or a few numbers."""
+    if isinstance(value, (list, tuple)):
+        return len(value) <= 4 and all(isinstance(one, (int, float)) for one in value)
+    return value is None or isinstance(value, (int, float, str))
+
+
+_CROPS = crops(0.25, largest=0.3, count=6, size=0.175, centre_spread=0.15)  # 224 of 1280 pixels a side
+
+RECIPES = (
+    Recipe(
+        name="vizkit",
+        source="Ours: many views of an image whose frequencies are optimised.",
+        regularizer=scale_and_rotate(10, scale=0.2) + jitter(8),
+        steps=128,
+        optimizer="adam",
+        learning_rate=0.05,
+        basis=Fourier(exponent=1.3),
+    ),
+    Recipe(
+        name="simonyan",
+        source="Simonyan, Vedaldi, Zisserman 2014 (arXiv 1312.6034), section 2. They leave open λ and the step; ours.",
+        regularizer=l2(1e-3),
+        learning_rate=1.0,
+        start="zero",
+    ),
+    Recipe(
+        name="ozbulak",
+        source="pytorch-cnn-visualizations, generate_class_specific_samples.",
+        regularizer=round_to_bytes(),
+        steps=149,
+        learning_rate=6.0,
+        start="bytes",
+    ),
+    Recipe(
+        name="ozbulak-regularized",
+        source="pytorch-cnn-visualizations, generate_regularized_…; weight decay 1e-4 is l2(5e-5).",
+        regularizer=l2(5e-5) + round_to_bytes() + gaussian_blur(1, every=4, first=2),
+        steps=149,
+        learning_rate=6.0,
+        start="bytes",
+    ),
+    Recipe(
+        name="ozbulak-l2",
+        source="The L2 animation of pytorch-cnn-visualizations, whose code was never published; the strength is ours.",
+        regularizer=l2(3e-3) + round_to_bytes(),
+        steps=149,
+        learning_rate=6.0,
+        start="bytes",
+    ),
+    Recipe(
+        name="ozbulak-l1",
+        source="The L1 animation of pytorch-cnn-visualizations, whose code was never published; the strength is ours.",
+        regularizer=l1(3e-3) + round_to_bytes(),
+        steps=149,
+        learning_rate=6.0,
+        start="bytes",
+    ),
+    Recipe(
+        name="saket",
+        source="Visualising-Image-Classification-Models-and-Saliency-Maps. It starts from a faint photo: pass yours as "
+        "start=photo / 255 * 20 + 128 (as bytes). Without one: noise as faint.",
+        regularizer=l2(0.01, mean=True),
+        learning_rate=1.0,
+        basis=Pixels(spread=0.08),
+    ),
+    Recipe(
+        name="cs231n",
+        source="Stanford CS231n, assignment 3, class visualization.",
+        regularizer=l2(1e-3) + jitter(15, one_sided=True) + clamp() + gaussian_blur(0.5, every=10, first=0),
+        steps=100,
+        learning_rate=25.0,
+        basis=Pixels(spread=1.0),
+    ),
+    Recipe(
+        name="yosinski-a",
+        source="Yosinski et al. 2015 (arXiv 1506.06579), table 1, first row; the aimed rise of the score is ours.",
+        regularizer=gaussian_blur(0.5, every=4, first=0) + clip_small_norm(50) + clamp(),
+        steps=500,
+        learning_rate=1.0,
+        schedule="progress",
+        basis=Pixels(spread=0.08),
+    ),
+    Recipe(
+        name="yosinski-b",
+        source="Yosinski et al. 2015, table 1, second row; their learning rate, 100 for 0 to 255, is 6 here.",
+        regularizer=decay(0.3) + clip_small_norm(20) + clamp(),
+        steps=750,
+        learning_rate=6.0,
+        basis=Pixels(spread=0.08),
+    ),
+    Recipe(
+        name="yosinski-c",
+        source="Yosinski et al. 2015, table 1, third row; their learning rate, 100 for 0 to 255, is 6 here.",
+        regularizer=decay(1e-4) + gaussian_blur(1.0, every=4, first=0) + clamp(),
+        steps=1000,
+        learning_rate=6.0,
+        basis=Pixels(spread=0.08),
+    ),
+    Recipe(
+        name="yosinski-d",
+        source="Yosinski et al. 2015, table 1, fourth row; the aimed rise of the score is ours.",
+        regularizer=gaussian_blur(0.5, every=4, first=0) + clip_small_contribution(90) + clamp(),
+        steps=500,
+        learning_rate=1.0,
+        schedule="progress",
+        basis=Pixels(spread=0.08),
+    ),
+    Recipe(
+        name="lucid",
+        source="Lucid and lucent, render_vis of a class logit (Olah, Mordvintsev, Schubert 2017).",
+        regularizer=pad(12)
+        + jitter(7, one_sided=True)
+        + scale_and_rotate(10, scale=0.1)
+        + jitter(3, one_sided=True)
+        + resize(224),
+        steps=512,
+        optimizer="adam",
+        learning_rate=0.05,
+        basis=Fourier(size=128),
+    ),
+    Recipe(
+        name="horama",
+        source="Horama, Fourier (2025): NAdam on a large image, six crops a step.",
+        regularizer=_CROPS + noise(0.05),
+        steps=1000,
+        optimizer="nadam",
+        learning_rate=1.0,
+        basis=Fourier(exponent=1.5, spread=1.0, decorrelate=False, size=1280, standardise=True, reach=2.5),
+    ),
+    Recipe(
+        name="maco",
+        source="Fel et al. 2023 (arXiv 2306.06805), with a 1 / f spectrum: fixed magnitude, and ascent.transparency.",
+        regularizer=_CROPS + noise(0.05),
+        steps=1000,
+        optimizer="nadam",
+        learning_rate=1.0,
+        basis=Phase(size=1280, reach=2.5),
+    ),
+    Recipe(
+        name="tf-keras-vis",
+        source="tf-keras-vis, activation maximization of VGG16; its weights, for 0 to 255, are times 127.5 here.",
+        regularizer=total_variation(127.5, mean=True) + l1(38, mean=True) + shake(4, turn=1.0),
+        steps=200,
+        optimizer="rmsprop",
+        optimizer_options={"alpha": 0.999},
+        learning_rate=1 / 127.5,
+        start="bytes",
+    ),
+)
+
+
+def recipes() -> dict[str, Recipe]:
+    """
+    >>> list(vizkit.recipes.recipes())[:3]
+    ['vizkit', 'simonyan', 'ozbulak']
+
+    Every recipe by name.
+    """
+    return {recipe.name: recipe for recipe in RECIPES}
+
+
+def recipe(name: str) -> Recipe:
+    """
+    >>> vizkit.recipe("ozbulak").ascend(net, "flamingo", steps=64)
+    Ascent('flamingo' on efficientnet_lite0, step 0 of 64, vizkit.round_to_bytes())
+
+    The recipe of a name. Raises `VizkitError`, with the names, for an unknown one.
+    """
+    if name not in recipes():
+        raise VizkitError(f'No recipe "{name}". Known: {", ".join(recipes())}.')
+    return recipes()[name]
+
+
+def table() -> str:
+    """Every recipe with its source and its code, as text: what `python -m vizkit.recipes` prints."""
+    entries = []
+    for one in RECIPES:
+        source = textwrap.fill(one.source, 100, initial_indent="    ", subsequent_indent="    ")
+        entries.append(f"{one.name}\n{source}\n{textwrap.indent(one.code(), '        ')}")
+    return "\n\n".join(entries)
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.stdout.write(table() + "\n")

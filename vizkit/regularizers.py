@@ -5,15 +5,17 @@ class score; a *view* changes what the network is shown in this step; a *project
 update. All work on zero-centred images, (batch, channels, height, width), and treat each image alone.
 
 What a regularizer's function needs it asks for by name, among: `image`, `strength`, `step` (0, 1, …), `generator`
-(the ascent's source of randomness), `gradient` (of the step's objective with respect to the image), `low` and `high`
-(the valid range: what black and white are in this network's input). Other arguments, with defaults, are its options.
+(randomness that follows from the ascent's seed, the step and the regularizer's name alone), `gradient` (of the step's
+objective with respect to the image), `low` and `high` (the valid range: what black and white are in this network's
+input). Other arguments, with defaults, are its options.
 """
 
 import inspect
 import math
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -53,6 +55,8 @@ class Kind:
             raise VizkitError(f"{self.name} has no option {sorted(unknown)}; it has {sorted(self.options) or 'none'}.")
         if strength is not None and self.strengths is None:
             raise VizkitError(f"{self.name} takes no strength: write vizkit.{self.name}().")
+        if self.strengths is None:
+            strength = 1.0
         return Regularizer((Part(self, _checked(self.default if strength is None else strength, self), options),))
 
 
@@ -65,27 +69,36 @@ class Part:
     options: dict[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        strength = [] if self.kind.strengths is None else [_as_code(self.strength)]
+        strength = [] if self.kind.strengths is None else [as_code(self.strength)]
         return f"vizkit.{self.kind.name}({', '.join(strength + [f'{k}={v!r}' for k, v in self.options.items()])})"
 
     def __call__(self, **context: Any) -> Tensor:
-        """What the function gives; with one strength an image, each image gets its own and the same randomness."""
+        """What the function gives; with one strength an image, each image gets its own, and the same randomness."""
         if self.kind.place == "penalty" or not isinstance(self.strength, tuple):
             return self._on(self.strength, context)
-        generator: torch.Generator = context["generator"]
-        state, results = generator.get_state(), []
+        results = []
         for index, strength in enumerate(self.strength):
-            generator.set_state(state)
             one = {k: v[index : index + 1] if k in ("image", "gradient") else v for k, v in context.items()}
             results.append(self._on(strength, one))
-        return torch.cat(results)
+        return torch.stack(results, dim=1).flatten(0, 1)  # a view may return several an image: view by view
 
     def _on(self, strength: Strength, context: dict[str, Any]) -> Tensor:
+        if strength == 0 and self.kind.place != "penalty":
+            return context["image"]  # type: ignore[no-any-return]
         known = context | {"strength": strength}
-        result = self.kind.function(**{name: known[name] for name in self.kind.asks}, **self.options)
+        if "seed" in context and "generator" in self.kind.asks:
+            # Randomness of its own, by name: no other part and no other image of the batch changes what it draws.
+            name = f"{context['seed']} {context['step']} {self.kind.name} {context['nth']}"
+            known["generator"] = torch.Generator().manual_seed(zlib.crc32(name.encode()))
+        result = self.kind.function(**{name: known[name] for name in self.kind.asks if name in known}, **self.options)
         image: Tensor = context["image"]
         expected = image.shape[:1] if self.kind.place == "penalty" else image.shape
-        if not isinstance(result, Tensor) or result.shape != expected:
+        fits = isinstance(result, Tensor) and (
+            result.ndim == 4 and result.shape[1] == image.shape[1] and len(result) % len(image) == 0
+            if self.kind.place == "view"
+            else result.shape == expected
+        )
+        if not fits:
             got = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
             raise VizkitError(
                 f"The {self.kind.place} {self.kind.name} must return shape {tuple(expected)} for images of shape "
@@ -125,7 +138,7 @@ class Regularizer:
     def penalty(self, image: Tensor, **context: Any) -> Tensor:
         """What is subtracted from the class score of each image, strengths included: shape (batch,)."""
         total = image.new_zeros(len(image))
-        for part in self._at("penalty"):
+        for _, part in self._at("penalty"):
             # The strength multiplies from outside, so that a penalty is the plain formula on the image.
             total = total + torch.as_tensor(part.strength, dtype=image.dtype, device=image.device) * part(
                 image=image, **context
@@ -134,14 +147,14 @@ class Regularizer:
 
     def view(self, image: Tensor, **context: Any) -> Tensor:
         """What the network is shown in this step."""
-        for part in self._at("view"):
-            image = part(image=image, **context)
+        for nth, part in self._at("view"):
+            image = part(image=image, nth=nth, **context)
         return image
 
     def project(self, image: Tensor, **context: Any) -> Tensor:
         """The image after the update, put right."""
-        for part in self._at("projection"):
-            image = part(image=image, **context)
+        for nth, part in self._at("projection"):
+            image = part(image=image, nth=nth, **context)
         return image
 
     @property
@@ -149,8 +162,11 @@ class Regularizer:
         """Whether any part is a projection."""
         return any(self._at("projection"))
 
-    def _at(self, place: Place) -> Iterator[Part]:
-        return (part for part in self.parts if part.kind.place == place)
+    def _at(self, place: Place) -> Iterator[tuple[int, Part]]:
+        """The parts that act there; each with a number, that tells parts of the same kind apart."""
+        for index, part in enumerate(self.parts):
+            if part.kind.place == place:
+                yield sum(other.kind is part.kind for other in self.parts[:index]), part
 
 
 def regularizer(
@@ -216,26 +232,28 @@ def none() -> Regularizer:
 
 
 @regularizer("penalty", strengths=(1e-6, 1e-1), default=1e-4)
-def l2(image: Tensor) -> Tensor:
+def l2(image: Tensor, low: Tensor | None = None, about: str = "grey", mean: bool = False) -> Tensor:
     """
     >>> vizkit.l2(1e-4).penalty(torch.full((1, 3, 2, 2), 2.0))
     tensor([0.0048])
 
     The squared length of the image, Σ x², a sum over pixels and channels: extreme values cost most, so pictures turn
-    greyer. Simonyan, Vedaldi, Zisserman 2014 (arXiv 1312.6034), section 2.
+    greyer. Simonyan, Vedaldi, Zisserman 2014 (arXiv 1312.6034), section 2. `about="black"` measures from black instead
+    of from zero, which is mid-grey or the mean colour; `mean=True` takes the mean instead of the sum.
     """
-    return image.square().sum(dim=(1, 2, 3))
+    return _total(_from(image, low, about).square(), mean)
 
 
 @regularizer("penalty", strengths=(1e-6, 1e-1), default=1e-4)
-def l1(image: Tensor) -> Tensor:
+def l1(image: Tensor, low: Tensor | None = None, about: str = "grey", mean: bool = False) -> Tensor:
     """
     >>> vizkit.l1(1e-4).penalty(torch.full((1, 3, 2, 2), -2.0))
     tensor([0.0024])
 
-    Σ |x|, a sum over pixels and channels: every value pays the same toll, so many pixels end near zero.
+    Σ |x|, a sum over pixels and channels: every value pays the same toll, so many pixels end near zero. Zero is grey in
+    a zero-centred image; with `about="black"` they end near black. `mean=True` takes the mean instead of the sum.
     """
-    return image.abs().sum(dim=(1, 2, 3))
+    return _total(_from(image, low, about).abs(), mean)
 
 
 @regularizer("penalty", strengths=(1e-8, 1e-2), default=1e-5)
@@ -247,33 +265,34 @@ def lp(image: Tensor, p: float = 6.0) -> Tensor:
     Σ |x|ᵖ, a sum over pixels and channels; a large p leaves all but the extremes alone. Mahendran & Vedaldi 2015
     (arXiv 1412.0035), section 2.1, with p = 6.
     """
-    return image.abs().pow(p).sum(dim=(1, 2, 3))
+    return _total(image.abs().pow(p), mean=False)
 
 
 @regularizer("penalty", strengths=(1e-6, 1e-1), default=1e-3)
-def total_variation(image: Tensor) -> Tensor:
+def total_variation(image: Tensor, mean: bool = False) -> Tensor:
     """
     >>> vizkit.total_variation(1e-3).penalty(torch.eye(2).reshape(1, 1, 2, 2))
     tensor([0.0040])
 
     Σ |x − its right neighbour| + |x − the neighbour below|, a sum over pixels and channels: noise costs, edges less.
+    `mean=True` divides it by the number of pixels and channels.
     """
     across = image.diff(dim=-1).abs().sum(dim=(1, 2, 3))
     down = image.diff(dim=-2).abs().sum(dim=(1, 2, 3))
-    return across + down
+    return (across + down) / (image[0].numel() if mean else 1)
 
 
 @regularizer("view", strengths=(1, 32), default=8)
-def jitter(image: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+def jitter(image: Tensor, strength: float, generator: torch.Generator, one_sided: bool = False) -> Tensor:
     """
     >>> vizkit.jitter(8)
     vizkit.jitter(8)
 
     Shows the network the image rolled by up to `strength` pixels, anew each step, so that no detail can rely on its
-    exact place. Mordvintsev et al. 2015 (DeepDream).
+    exact place; `one_sided` rolls down and right only. Mordvintsev et al. 2015 (DeepDream).
     """
     reach = round(strength)
-    down, right = torch.randint(-reach, reach + 1, (2,), generator=generator).tolist()
+    down, right = torch.randint(0 if one_sided else -reach, reach + 1, (2,), generator=generator).tolist()
     return image.roll((down, right), dims=(2, 3))
 
 
@@ -288,29 +307,130 @@ def scale_and_rotate(image: Tensor, strength: float, generator: torch.Generator,
     robustness".
     """
     turn, size = (2 * torch.rand(2, generator=generator) - 1).tolist()
-    angle, factor = math.radians(strength * turn), 1 / (1 + scale * size)
-    cosine, sine = factor * math.cos(angle), factor * math.sin(angle)
+    return _window(image, turn=strength * turn, side=1 / (1 + scale * size))
+
+
+@regularizer("view", strengths=(0.1, 1), default=0.5)
+def crops(
+    image: Tensor,
+    strength: float,
+    generator: torch.Generator,
+    largest: float = 1.0,
+    turn: float = 0.0,
+    count: int = 1,
+    size: float = 1.0,
+    centre_spread: float | None = None,
+) -> Tensor:
+    """
+    >>> vizkit.crops(0.5, count=2)
+    vizkit.crops(0.5, count=2)
+
+    Shows the network `count` random parts of the image, whose side is `strength` to `largest` of the image's, turned by
+    up to `turn` degrees and resized to `size` of its side; the class score is then the mean over them. The parts lie
+    inside the image, or, with `centre_spread`, about its centre with that standard deviation, in sides. What every part
+    shows must be the thing itself. Fel et al. 2023 (arXiv 2306.06805), section 3.
+    """
+    views = []
+    for _ in range(count):
+        share, down, right, angle = torch.rand(4, generator=generator).tolist()
+        side = strength + (largest - strength) * share
+        shift = [(1 - side) * (2 * down - 1), (1 - side) * (2 * right - 1)]
+        if centre_spread is not None:
+            shift = (2 * centre_spread * torch.randn(2, generator=generator)).clamp(side - 1, 1 - side).tolist()
+        views.append(_window(image, turn * (2 * angle - 1), side, shift, size))
+    return torch.cat(views)
+
+
+@regularizer("view", strengths=None)
+def mirror(image: Tensor, generator: torch.Generator) -> Tensor:
+    """
+    >>> vizkit.mirror()
+    vizkit.mirror()
+
+    Shows the network the image or, every other time, its mirror image: most things have no left and right.
+    """
+    return image.flip(-1) if torch.rand(1, generator=generator).item() < 0.5 else image
+
+
+@regularizer("view", strengths=(0.05, 0.6), default=0.3)
+def cut_out(image: Tensor, strength: float, generator: torch.Generator, low: Tensor, high: Tensor) -> Tensor:
+    """
+    >>> vizkit.cut_out(0.3)
+    vizkit.cut_out(0.3)
+
+    Hides a random square of `strength` of the image's side behind mid-grey, anew in each step: no single detail may
+    carry the whole score. DeVries & Taylor 2017 (arXiv 1708.04552), there for training.
+    """
     height, width = image.shape[-2:]
-    matrix = image.new_tensor([[cosine, -sine * height / width, 0], [sine * width / height, cosine, 0]])
-    return resample(image, matrix)
+    tall, wide = round(strength * height), round(strength * width)
+    shown = torch.ones(1, 1, height, width, device=image.device)
+    top = int(torch.randint(height - tall + 1, (1,), generator=generator))
+    left = int(torch.randint(width - wide + 1, (1,), generator=generator))
+    shown[:, :, top : top + tall, left : left + wide] = 0
+    return image * shown + (low + high) / 2 * (1 - shown)
 
 
-def resample(image: Tensor, matrix: Tensor) -> Tensor:
-    """The image seen through an affine map, (2, 3), of coordinates in [−1, 1]; bilinear, mirrored at the edges."""
-    grid = F.affine_grid(matrix.expand(len(image), 2, 3), list(image.shape), align_corners=False)
+@regularizer("view", strengths=(0.01, 1), default=0.05)
+def noise(image: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """
+    >>> vizkit.noise(0.05)
+    vizkit.noise(0.05)
+
+    Shows the network the image with normal noise of this standard deviation: patterns finer than it do not count.
+    Smilkov et al. 2017 (arXiv 1706.03825), there for saliency.
+    """
+    return image + strength * torch.randn(image.shape[1:], generator=generator).to(image.device)
+
+
+@regularizer("view", strengths=(1, 64), default=12)
+def pad(image: Tensor, strength: float, low: Tensor, high: Tensor) -> Tensor:
+    """
+    >>> vizkit.pad(12)
+    vizkit.pad(12)
+
+    Shows the network the image with a mid-grey frame of `strength` pixels, which later views may shift into sight.
+    Lucid (lucid/optvis/transform.py).
+    """
+    grey = (low + high) / 2
+    return F.pad(image - grey, [round(strength)] * 4) + grey
+
+
+@regularizer("view", strengths=(16, 512), default=224)
+def resize(image: Tensor, strength: float) -> Tensor:
+    """
+    >>> vizkit.resize(224)
+    vizkit.resize(224)
+
+    Shows the network the image at `strength` pixels a side, bilinear.
+    """
+    return F.interpolate(image, size=[round(strength)] * 2, mode="bilinear", align_corners=False)
+
+
+def _window(
+    image: Tensor, turn: float = 0.0, side: float = 1.0, shift: Sequence[float] = (0.0, 0.0), size: float = 1.0
+) -> Tensor:
+    """A window on the image, with `side` of its side, `turn`ed in degrees, its centre at `shift` (down, right, in
+    [−1, 1]), at `size` times the resolution; bilinear, mirrored at the edges."""
+    height, width = image.shape[-2:]
+    cosine, sine = side * math.cos(math.radians(turn)), side * math.sin(math.radians(turn))
+    down, right = shift
+    matrix = image.new_tensor([[cosine, -sine * height / width, right], [sine * width / height, cosine, down]])
+    shape = [*image.shape[:2], round(size * height), round(size * width)]
+    grid = F.affine_grid(matrix.expand(len(image), 2, 3), shape, align_corners=False)
     return F.grid_sample(image, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
 
 @regularizer("projection", strengths=(0.1, 4), default=0.5)
-def gaussian_blur(image: Tensor, strength: float, step: int, every: int = 1) -> Tensor:
+def gaussian_blur(image: Tensor, strength: float, step: int, every: int = 1, first: int | None = None) -> Tensor:
     """
     >>> vizkit.gaussian_blur(0.5, every=4)
     vizkit.gaussian_blur(0.5, every=4)
 
     Blurs the image after every `every`-th step, with a standard deviation of `strength` pixels, mirrored at the edges:
-    high frequencies are what an ascent overdoes. Yosinski et al. 2015 (arXiv 1506.06579), section 4.
+    high frequencies are what an ascent overdoes. The first time after the step of index `first`, by default
+    `every` − 1. Yosinski et al. 2015 (arXiv 1506.06579), section 4.
     """
-    if strength == 0 or (step + 1) % max(every, 1):
+    if (step - (every - 1 if first is None else first)) % max(every, 1):
         return image
     radius = min(round(4 * strength), min(image.shape[-2:]) - 1)
     blurred: Tensor = torchvision_blur(image, [2 * radius + 1] * 2, [strength] * 2) if radius else image
@@ -375,6 +495,65 @@ def clamp(image: Tensor, low: Tensor, high: Tensor) -> Tensor:
     return torch.maximum(torch.minimum(image, high), low)
 
 
+@regularizer("projection", strengths=None)
+def round_to_bytes(image: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """
+    >>> vizkit.round_to_bytes()
+    vizkit.round_to_bytes()
+
+    Makes the image one that 8 bits can hold: cut off at black and white, and rounded to 256 levels a channel.
+    """
+    levels = ((clamp.function(image, low, high) - low) / (high - low) * 255).round()
+    return low + levels / 255 * (high - low)
+
+
+@regularizer("projection", strengths=(1, 16), default=4)
+def shake(image: Tensor, strength: float, generator: torch.Generator, turn: float = 1.0) -> Tensor:
+    """
+    >>> vizkit.shake(4)
+    vizkit.shake(4)
+
+    Rolls the image itself by up to `strength` pixels and turns it by up to `turn` degrees, and never undoes it, unlike
+    the view `jitter`. tf-keras-vis (tf_keras_vis/activation_maximization/input_modifiers.py).
+    """
+    angle = turn * float(2 * torch.rand(1, generator=generator) - 1)
+    rolled: Tensor = jitter.function(image, strength, generator)
+    return _window(rolled, turn=angle)
+
+
+def side_by_side(regularizers: Sequence[Regularizer]) -> Regularizer:
+    """
+    >>> vizkit.regularizers.side_by_side([vizkit.none(), vizkit.l2(1e-3), vizkit.l1(1e-3)])
+    vizkit.l2([0, 0.001, 0]) + vizkit.l1([0, 0, 0.001])
+
+    One regularizer for a batch, in which each image gets its own of the list.
+    """
+
+    merged: dict[tuple[str, int], Part] = {}
+    for index, one in enumerate(regularizers):
+        for place in get_args(Place):
+            for nth, part in one._at(place):
+                if isinstance(part.strength, tuple):
+                    raise VizkitError("side_by_side takes regularizers with one strength each.")
+                alone = tuple(part.strength if other == index else 0 for other in range(len(regularizers)))
+                key = (f"{part.kind.name} {part.options}", nth)
+                before = merged[key].strength if key in merged else (0,) * len(regularizers)
+                strengths = tuple(a + b for a, b in zip(before, alone, strict=True))  # type: ignore[arg-type]
+                merged[key] = replace(part, strength=strengths)
+    return Regularizer(tuple(merged.values()))
+
+
+def _from(image: Tensor, low: Tensor | None, about: str) -> Tensor:
+    """The image measured from zero, which is grey, or from black."""
+    if about not in ("grey", "black"):
+        raise VizkitError(f'A penalty is about "grey" or "black", not {about!r}.')
+    return image if about == "grey" or low is None else image - low
+
+
+def _total(values: Tensor, mean: bool) -> Tensor:
+    return values.mean(dim=(1, 2, 3)) if mean else values.sum(dim=(1, 2, 3))
+
+
 def _keep_largest(image: Tensor, measure: Tensor, percentile: float) -> Tensor:
     threshold = torch.quantile(measure.flatten(1), min(percentile, 100) / 100, dim=1)
     return image * (measure >= threshold[:, None, None, None])
@@ -394,7 +573,8 @@ def _checked(strength: float | Sequence[float], kind: Kind) -> Strength:
     return values if len(values) > 1 else values[0]
 
 
-def _as_code(strength: Strength) -> str:
+def as_code(strength: Strength) -> str:
+    """A strength as it is written in Python: 8 for 8.0, and a list for one an image."""
     if isinstance(strength, tuple):
-        return "[" + ", ".join(map(_as_code, strength)) + "]"
+        return "[" + ", ".join(map(as_code, strength)) + "]"
     return repr(int(strength)) if strength == int(strength) else repr(strength)

@@ -7,13 +7,13 @@ from typing import Any
 
 import ipywidgets as W
 
-from ..ascent import OBJECTIVES, OPTIMIZERS
 from ..classifiers import Classifier, networks
-from ..images import BASES, as_basis
+from ..images import BASES, STARTS, as_basis
 from ..recipes import Recipe, recipes
 from ..regularizers import Regularizer, catalogue, none
+from ..settings import OBJECTIVES, OPTIMIZERS, SCHEDULES
 
-ROWS = 4  # how many regularizers can be added up
+ROWS = 6  # how many regularizers can be added up
 NARROW = {"description_width": "88px"}
 FULL = {"width": "auto"}
 
@@ -56,6 +56,12 @@ def _round_numbers(low: float, high: float, value: float) -> list[tuple[str, flo
     return [(f"{number:g}", number) for number in sorted(chosen)]
 
 
+def small_print(options: dict[str, Any]) -> str:
+    """Options, under the control they belong to; those that are off are left out."""
+    text = ", ".join(f"{name} {value}" for name, value in options.items() if value not in (None, False))
+    return f"<div class='vizkit-note vizkit-indented'>{escape(text)}</div>"
+
+
 class RegularizerRow(W.VBox):
     """One regularizer: its type, its strength, and those of its options that are not the usual ones."""
 
@@ -94,8 +100,7 @@ class RegularizerRow(W.VBox):
         kind = catalogue().get(self.kind.value)
         strengths = kind.strengths if kind else None
         self.strength.layout.display = "" if strengths else "none"
-        options = ", ".join(f"{name} = {value}" for name, value in self._options.items())
-        self.note.value = f"<div class='vizkit-note vizkit-indented'>{escape(options)}</div>"
+        self.note.value = small_print(self._options)
         self.note.layout.display = "" if self._options else "none"
         if kind and strengths:
             self.strength.set(kind.default, *strengths)
@@ -161,11 +166,23 @@ class Controls(W.VBox):
         self.optimizer = field(W.Dropdown, "Optimizer", options=list(OPTIMIZERS))
         self.basis = field(W.Dropdown, "Image in", options=list(BASES))
         self.basis_note = W.HTML()
-        self.start = field(W.Dropdown, "Start from", options=["random", "zero"])
+        self.start = field(W.Dropdown, "Start from", options=list(STARTS))
         self.seed = field(W.BoundedIntText, "Seed", value=0, min=0, max=2**31 - 1)
         self.objective = field(W.Dropdown, "Maximise", options=list(OBJECTIVES))
-        self._basis = as_basis("pixels")
-        more = [self.learning_rate, self.optimizer, self.basis, self.basis_note, self.start, self.seed, self.objective]
+        self.schedule = field(W.Dropdown, "Schedule", options=list(SCHEDULES))
+        self.optimizer_note = W.HTML()
+        self._basis, self._optimizer_options = as_basis("pixels"), dict[str, Any]()
+        more = [
+            self.learning_rate,
+            self.schedule,
+            self.optimizer,
+            self.optimizer_note,
+            self.basis,
+            self.basis_note,
+            self.start,
+            self.seed,
+            self.objective,
+        ]
         self.fold = W.Accordion([W.VBox([*more, *self.rows[1:]])], selected_index=None)
         self.fold.set_title(0, "More knobs")
         for knob in (self.steps, self.objective):
@@ -181,6 +198,8 @@ class Controls(W.VBox):
             regularizer=self.regularizer(),
             steps=self.steps.value,
             optimizer=self.optimizer.value,
+            optimizer_options=self._optimizer_options,
+            schedule=self.schedule.value,
             learning_rate=self.learning_rate.value,
             start=self.start.value,
             objective=self.objective.value,
@@ -196,17 +215,30 @@ class Controls(W.VBox):
         parts = [Regularizer((part,)) for part in recipe.regularizer.parts]
         for row, part in zip(self.rows, parts + [none()] * (ROWS - len(parts)), strict=True):
             row.set(part)
-        for knob in ("steps", "optimizer", "start", "objective"):
+        for knob in ("steps", "optimizer", "schedule", "start", "objective"):
             getattr(self, knob).value = getattr(recipe, knob)
         self.learning_rate.set(recipe.learning_rate)
         self.basis.value = recipe.basis.name
         self._on_basis(recipe.basis)
+        self._show_optimizer_options(recipe.optimizer_options)
+        self._show_rows()
         self._quiet = False
         self._changed()
 
     def _on_knob(self) -> None:
         if not self._quiet:
+            self._show_rows()
             self._changed()
+
+    def _show_rows(self) -> None:
+        """As many regularizers as are in use, and room for one more."""
+        used = max((index for index, row in enumerate(self.rows) if row.kind.value != "none"), default=0)
+        for index, row in enumerate(self.rows):
+            row.layout.display = "" if index <= used + 1 else "none"
+
+    def _show_optimizer_options(self, options: dict[str, Any]) -> None:
+        self._optimizer_options = options
+        self.optimizer_note.value = small_print(options)
 
     def _on_preset(self) -> None:
         if self.preset.value in recipes():
@@ -214,8 +246,9 @@ class Controls(W.VBox):
 
     def _on_basis(self, basis: Any) -> None:
         self._basis = basis
-        self.basis_note.value = f"<div class='vizkit-note vizkit-indented'>{escape(repr(basis))}</div>"
+        self.basis_note.value = small_print(vars(basis))
 
     def _on_optimizer(self) -> None:
         if not self._quiet:
+            self._show_optimizer_options({})
             self.learning_rate.set(OPTIMIZERS[self.optimizer.value][2])

@@ -14,7 +14,9 @@ from .. import classifiers, figures
 from ..ascent import Ascent, Step
 from ..classifiers import Classifier
 from ..errors import Diverged, VizkitError
-from ..recipes import Recipe, code_of, recipes
+from ..recipes import Recipe
+from ..recipes import recipe as recipe_of_name
+from ..reproduction import code_of
 from .controls import Controls
 from .parts import button, download_link, encode, error_text, note, style, unused_name
 from .run_loop import RunLoop
@@ -55,8 +57,8 @@ class Explorer(W.VBox):
         self._shown: tuple[Any, ...] = ()
         self.loop = RunLoop(self._publish, pull)
         self._build()
-        chosen = recipes()[recipe]
-        self.controls.set(Recipe(**(chosen.settings | settings)))
+        chosen = recipe_of_name(recipe)
+        self.controls.set(Recipe(**(chosen.keywords | settings)))
         self.controls.preset.value = "–" if settings else recipe
         self._show_network(self.net, target)
         self._publish()
@@ -265,7 +267,9 @@ class Explorer(W.VBox):
         step = ascent.history[self._shown[1]]
         kind, data = encode(ascent.frames[step.index][0])
         text = f"<b>{escape(ascent.labels[0])}</b><br>{escape(str(ascent.regularizer).replace('vizkit.', ''))}"
-        text += f"<br>{escape(ascent.net.name)}, {ascent.basis.name}, {ascent.optimizer} {ascent.learning_rate:g}"
+        text += (
+            f"<br>{escape(ascent.net.name)}, {ascent.basis.name}, {ascent.settings.optimizer} {ascent.learning_rate:g}"
+        )
         text += f"<br>seed {ascent.seed}, step {step.index}, score {step.score:.1f}"
         card = W.VBox([W.Image(format=kind, value=data), W.HTML(f"<div class=vizkit-note>{text}</div>")])
         card.add_class("vizkit-card")

@@ -1,0 +1,96 @@
+"""Everything that can be set about an ascent, checked when it is set, so that a bad value changes nothing."""
+
+import numbers
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from .errors import VizkitError
+from .images import Basis, Pixels, as_basis
+from .regularizers import Regularizer, none
+
+Objective = Literal["score", "probability", "log_probability"]
+Schedule = Literal["constant", "fading", "progress"]
+OptimizerMaker = Callable[[list[Tensor]], torch.optim.Optimizer]
+
+OBJECTIVES: tuple[Objective, ...] = ("score", "probability", "log_probability")
+SCHEDULES: tuple[Schedule, ...] = ("constant", "fading", "progress")
+# Each optimizer by name: its class, what else it is told, and the learning rate where none is given.
+OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any], float]] = {
+    "ascent": (torch.optim.SGD, {}, 6.0),
+    "momentum": (torch.optim.SGD, {"momentum": 0.9}, 1.0),
+    "adam": (torch.optim.Adam, {}, 0.05),
+    "nadam": (torch.optim.NAdam, {}, 0.05),
+    "rmsprop": (torch.optim.RMSprop, {}, 0.05),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """
+    >>> vizkit.settings.Settings(regularizer=vizkit.l2(1e-4)).learning_rate
+    6.0
+
+    The settings of an ascent; `vizkit.ascend` says what each means. They never change: `dataclasses.replace` makes
+    others. Raises `VizkitError` for a value that cannot be.
+    """
+
+    regularizer: Regularizer = field(default_factory=none)
+    steps: int = 200
+    optimizer: str | OptimizerMaker = "ascent"
+    optimizer_options: dict[str, Any] = field(default_factory=dict)
+    learning_rate: float = None  # type: ignore[assignment]  # None: the optimizer's own
+    schedule: Schedule = "constant"
+    start: Any = "random"
+    objective: Objective = "score"
+    basis: Basis = field(default_factory=Pixels)
+
+    def __post_init__(self) -> None:
+        regularizer = self.regularizer
+        if not isinstance(regularizer, Regularizer):
+            hint = f" Call it: {getattr(regularizer, 'name', 'vizkit.l2')}(1e-4)." if callable(regularizer) else ""
+            raise VizkitError(f"A regularizer is something like vizkit.l2(1e-4), not {regularizer!r}.{hint}")
+        if not is_whole(self.steps) or self.steps < 0:
+            raise VizkitError(f"steps must be a whole number from 0 up, not {self.steps!r}. Try 200.")
+        if not callable(self.optimizer):
+            _check_name("optimizer", self.optimizer, OPTIMIZERS)
+        _check_name("objective", self.objective, OBJECTIVES)
+        _check_name("schedule", self.schedule, SCHEDULES)
+        rate = self.learning_rate
+        if rate is None:  # the maker of an optimizer of one's own sets it there
+            rate = 0.0 if callable(self.optimizer) else OPTIMIZERS[self.optimizer][2]
+        elif not (isinstance(rate, numbers.Real) and (0 < rate <= 1e38 or (rate == 0 and callable(self.optimizer)))):
+            raise VizkitError(f"The learning rate must be a finite number above 0, not {rate}. Try 1.")
+        for name, value in (
+            ("steps", int(self.steps)),
+            ("learning_rate", float(rate)),
+            ("basis", as_basis(self.basis)),
+        ):
+            object.__setattr__(self, name, value)
+
+    def make_optimizer(self, parameters: Tensor) -> torch.optim.Optimizer:
+        """A fresh optimizer, which climbs."""
+        if callable(self.optimizer):
+            return self.optimizer([parameters])
+        maker, options, _ = OPTIMIZERS[self.optimizer]
+        options = options | self.optimizer_options
+        return maker([parameters], lr=self.learning_rate, maximize=True, **options)  # type: ignore[call-arg]
+
+    def learning_rate_at(self, step: int) -> float:
+        """The learning rate of a step: constant, or fading to a fifth of it over all the steps."""
+        if self.schedule != "fading":
+            return self.learning_rate
+        return self.learning_rate * (1 - 0.8 * step / max(self.steps, 1))
+
+
+def is_whole(value: Any) -> bool:
+    """Whether it is an integer, of Python or numpy, and no truth value."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def _check_name(kind: str, name: Any, known: Any) -> None:
+    if not isinstance(name, str) or name not in known:
+        raise VizkitError(f'No {kind} "{name}". Known: {", ".join(known)}.')
