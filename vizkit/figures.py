@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image, PngImagePlugin
 
 from .ascent import Ascent
+from .errors import VizkitError
 from .images import Pictures, tile
 from .reproduction import settings_of
 
@@ -69,13 +70,13 @@ def draw_score_curve(axes: Axes, ascent: Ascent) -> None:
     history = ascent.history[:]
     steps = [step.index for step in history]
     for image, label in enumerate(ascent.labels):
-        colour = COLOURS[0] if len(ascent.labels) == 1 else COLOURS[image % len(COLOURS)]
-        axes.plot(steps, [step.scores[image] for step in history], color=colour, linewidth=2, label=label)
+        axes.plot(steps, [step.scores[image] for step in history], color=COLOURS[image % 6], linewidth=2, label=label)
     if history and len(ascent.labels) == 1:
-        rival = ascent.net.labels[history[-1].rivals[0]]
-        axes.plot(steps, [s.rival_scores[0] for s in history], color=COLOURS[1], label=f"strongest rival: {rival}")
+        rival = f"strongest rival: {ascent.net.labels[history[-1].rivals[0]]}"
+        axes.plot(steps, [s.rival_scores[0] for s in history], color=COLOURS[1], label=rival)
         if any(step.penalties[0] for step in history):
             axes.plot(steps, [s.penalties[0] for s in history], color=COLOURS[2], linestyle="--", label="penalty")
+    drawn = list(axes.lines)
     for step, knob, value in ascent.changes:
         axes.axvline(step, color=GREY, linestyle=":", linewidth=1)
         text = f"{knob.replace('_', ' ')} {value:g}" if isinstance(value, float) else str(value).replace("vizkit.", "")
@@ -85,7 +86,7 @@ def draw_score_curve(axes: Axes, ascent: Ascent) -> None:
         margin = 0.05 * (max(values) - min(values)) + 0.5
         axes.set_ylim(min(values) - margin, max(values) + margin)
     reach = 64 * 2 ** math.ceil(math.log2(max(ascent.step, 1) / 64)) if ascent.step > 64 else 64
-    axes.set_xlim(0, max(1, min(reach, ascent.steps)))  # grows in jumps
+    axes.set_xlim(0, max(1, min(reach, max(ascent.steps, ascent.step))))  # grows in jumps
     axes.set_xlabel("step", color=GREY)
     axes.set_ylabel("class score", color=GREY)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
@@ -97,7 +98,9 @@ def draw_score_curve(axes: Axes, ascent: Ascent) -> None:
         spine.set_color(GREY)
     if history:
         place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.02, 1.0), "ncols": 3, "frameon": False}
-        axes.legend(labelcolor=GREY, fontsize=9, handlelength=1.4, columnspacing=1.2, **place)
+        legend = axes.legend(drawn, ["-"] * len(drawn), labelcolor=GREY, fontsize=9, handlelength=1.4, **place)
+        for written, line in zip(legend.get_texts(), drawn, strict=True):
+            written.set(text=line.get_label(), parse_math=False)  # a label is what it is, not a formula
 
 
 def grid(pictures: Sequence[Pictures] | Pictures, captions: Sequence[str] = (), columns: int | None = None) -> Figure:
@@ -116,7 +119,7 @@ def grid(pictures: Sequence[Pictures] | Pictures, captions: Sequence[str] = (), 
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
         if index < len(captions):
-            axes.set_xlabel(captions[index], fontsize=9, color=GREY)
+            axes.set_xlabel(captions[index], fontsize=9, color=GREY, parse_math=False)
     return figure
 
 
@@ -127,7 +130,7 @@ def film_strip(ascent: Ascent, frames: int = 6) -> Figure:
 
     How the first class model came about: `frames` pictures, evenly spread from the first step to the last.
     """
-    kept = sorted(ascent.frames)
+    kept = _kept_frames(ascent)
     chosen = [kept[round(at)] for at in np.linspace(0, len(kept) - 1, min(frames, len(kept)))]
     captions = [f"step {step}" for step in chosen]
     return grid([ascent.frames[step][0] for step in chosen], captions, columns=len(chosen))
@@ -141,13 +144,19 @@ def gif(ascent: Ascent, path: str | Path, seconds: float = 6.0) -> Path:
 
     Writes the ascent as an animation of about `seconds`, the batch side by side; the last frame stays a while.
     """
-    kept = sorted(ascent.frames)
+    kept = _kept_frames(ascent)
     chosen = kept[:: math.ceil(len(kept) / 100)]
     chosen += kept[-1:] if chosen[-1] != kept[-1] else []
     images = [Image.fromarray(tile(ascent.frames[step])) for step in chosen]
     duration = [max(20, round(1000 * seconds / len(images)))] * (len(images) - 1) + [2000]
     images[0].save(path, save_all=True, append_images=images[1:], duration=duration, loop=0)
     return Path(path)
+
+
+def _kept_frames(ascent: Ascent) -> list[int]:
+    if not ascent.frames:
+        raise VizkitError("This ascent has made no step yet: call its run() first.")
+    return sorted(ascent.frames)
 
 
 def save(ascent: Ascent, path: str | Path) -> Path:

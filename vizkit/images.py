@@ -119,8 +119,7 @@ class Fourier:
     the image's side, by default the network's. Olah, Mordvintsev, Schubert 2017 (Feature Visualization),
     "preconditioning"; Lucid's param.spatial.
 
-    `standardise` gives the values before the sigmoid mean 0 and deviation 1, and `reach` lets the sigmoid span ± reach
-    in the network's own scale, instead of black to white: both as in Fel et al. 2023 (arXiv 2306.06805).
+    `standardise` gives the values before the sigmoid mean 0 and deviation 1, as in Fel et al. 2023 (arXiv 2306.06805).
     """
 
     exponent: float = 1.0
@@ -128,7 +127,6 @@ class Fourier:
     decorrelate: bool = True
     size: int | None = None
     standardise: bool = False
-    reach: float | None = None
     name: ClassVar[str] = "fourier"
 
     def random(self, net: Classifier, generator: torch.Generator) -> Tensor:
@@ -141,10 +139,10 @@ class Fourier:
         values = torch.fft.irfft2(spectrum, s=_shape(net, self.size), norm="ortho") / 4
         if self._in_colour(net):
             values = torch.einsum("oc,bchw->bohw", _COLOUR.to(net.device), values)
-        return _squash(net, _standardised(values) if self.standardise else values, self.reach)
+        return _squash(net, _standardised(values) if self.standardise else values)
 
     def encode(self, net: Classifier, image: Tensor) -> Tensor:
-        values = _unsquash(net, _fitted(image, _shape(net, self.size)), self.reach)
+        values = _unsquash(net, _fitted(image, _shape(net, self.size)))
         if self._in_colour(net):
             values = torch.einsum("oc,bchw->bohw", torch.linalg.inv(_COLOUR).to(net.device), values)
         spectrum = torch.fft.rfft2(values * 4, norm="ortho") / self._scale(net)
@@ -168,11 +166,10 @@ class Phase:
 
     Only the phase of each frequency moves; its magnitude is fixed, so that no frequency can be overdone: MACO, Fel et
     al. 2023 (arXiv 2306.06805), section 3.1. The magnitude is 1 / frequency^`exponent`, or the `spectrum` of pictures
-    of your own (see `spectrum_of`). `size` and `reach` are as in `Fourier`.
+    of your own (see `spectrum_of`). `size` is as in `Fourier`.
     """
 
     exponent: float = 1.0
-    reach: float | None = None
     size: int | None = None
     spectrum: Tensor | None = None
     name: ClassVar[str] = "phase"
@@ -188,10 +185,10 @@ class Phase:
         if magnitude.shape[-2:] != parameters.shape[-2:]:
             raise VizkitError(f"The spectrum is of pictures of another size; it must end in {parameters.shape[-2:]}.")
         spectrum = torch.polar(magnitude.to(net.device).expand_as(parameters), parameters)
-        return _squash(net, _standardised(torch.fft.irfft2(spectrum, s=shape, norm="ortho")), self.reach)
+        return _squash(net, _standardised(torch.fft.irfft2(spectrum, s=shape, norm="ortho")))
 
     def encode(self, net: Classifier, image: Tensor) -> Tensor:
-        values = _unsquash(net, _fitted(image, _shape(net, self.size)), self.reach)
+        values = _unsquash(net, _fitted(image, _shape(net, self.size)))
         phase: Tensor = torch.fft.rfft2(values).angle()
         return phase
 
@@ -222,14 +219,13 @@ def _standardised(values: Tensor) -> Tensor:
     return (values - mean) / (values.std(dim=(1, 2, 3), keepdim=True) + 1e-5)
 
 
-def _squash(net: Classifier, values: Tensor, reach: float | None) -> Tensor:
-    """Any values as a zero-centred image, by a sigmoid from black to white, or over ± reach."""
-    return net.normalise(values.sigmoid()) if reach is None else reach * (2 * values.sigmoid() - 1)
+def _squash(net: Classifier, values: Tensor) -> Tensor:
+    """Any values as a zero-centred image, by a sigmoid from black to white."""
+    return net.normalise(values.sigmoid())
 
 
-def _unsquash(net: Classifier, image: Tensor, reach: float | None) -> Tensor:
-    share = net.denormalise(image) if reach is None else image / reach / 2 + 0.5
-    return torch.logit(share, eps=1e-3)  # the ends lie at ± infinity: stop just short
+def _unsquash(net: Classifier, image: Tensor) -> Tensor:
+    return torch.logit(net.denormalise(image), eps=1e-3)  # black and white lie at ± infinity: stop just short
 
 
 def _fitted(image: Tensor, shape: tuple[int, int]) -> Tensor:

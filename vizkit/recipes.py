@@ -186,7 +186,7 @@ RECIPES = (
     Recipe(
         name="ozbulak-l2",
         source="The L2 animation of pytorch-cnn-visualizations, whose code was never published; the strength is ours.",
-        regularizer=l2(3e-3) + round_to_bytes(),
+        regularizer=l2(1e-2) + round_to_bytes(),
         steps=149,
         learning_rate=6.0,
         start="bytes",
@@ -194,7 +194,7 @@ RECIPES = (
     Recipe(
         name="ozbulak-l1",
         source="The L1 animation of pytorch-cnn-visualizations, whose code was never published; the strength is ours.",
-        regularizer=l1(3e-3) + round_to_bytes(),
+        regularizer=l1(1e-2) + round_to_bytes(),
         steps=149,
         learning_rate=6.0,
         start="bytes",
@@ -217,11 +217,10 @@ RECIPES = (
     ),
     Recipe(
         name="yosinski-a",
-        source="Yosinski et al. 2015 (arXiv 1506.06579), table 1, first row; the aimed rise of the score is ours.",
+        source="Yosinski et al. 2015 (arXiv 1506.06579), table 1, first row; their learning rate, 100 for 0 to 255, is 6 here.",
         regularizer=gaussian_blur(0.5, every=4, first=0) + clip_small_norm(50) + clamp(),
         steps=500,
-        learning_rate=1.0,
-        schedule="progress",
+        learning_rate=6.0,
         basis=Pixels(spread=0.08),
     ),
     Recipe(
@@ -242,11 +241,10 @@ RECIPES = (
     ),
     Recipe(
         name="yosinski-d",
-        source="Yosinski et al. 2015, table 1, fourth row; the aimed rise of the score is ours.",
+        source="Yosinski et al. 2015, table 1, fourth row; their learning rate, as above.",
         regularizer=gaussian_blur(0.5, every=4, first=0) + clip_small_contribution(90) + clamp(),
         steps=500,
-        learning_rate=1.0,
-        schedule="progress",
+        learning_rate=6.0,
         basis=Pixels(spread=0.08),
     ),
     Recipe(
@@ -264,12 +262,12 @@ RECIPES = (
     ),
     Recipe(
         name="horama",
-        source="Horama, Fourier (2025): NAdam on a large image, six crops a step.",
+        source="Horama, Fourier (2025): six crops of a large image a step; its range, ±2.5, is black to white here.",
         regularizer=_CROPS + noise(0.05),
         steps=1000,
         optimizer="nadam",
         learning_rate=1.0,
-        basis=Fourier(exponent=1.5, spread=1.0, decorrelate=False, size=1280, standardise=True, reach=2.5),
+        basis=Fourier(exponent=1.5, spread=1.0, decorrelate=False, size=1280, standardise=True),
     ),
     Recipe(
         name="maco",
@@ -278,7 +276,7 @@ RECIPES = (
         steps=1000,
         optimizer="nadam",
         learning_rate=1.0,
-        basis=Phase(size=1280, reach=2.5),
+        basis=Phase(size=1280),
     ),
     Recipe(
         name="tf-keras-vis",
