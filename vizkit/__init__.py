@@ -50,9 +50,9 @@ from .reproduction import reproduce
 
 if TYPE_CHECKING:
     from . import figures, widgets
-    from .widgets.explorer import Explorer
+    from .widgets import Compare, Explorer
 
-_LATER = {"figures": ".figures", "widgets": ".widgets", "Explorer": ".widgets.explorer"}
+_LATER = {"figures": ".figures", "widgets": ".widgets", "Explorer": ".widgets", "Compare": ".widgets"}
 
 
 def __getattr__(name: str) -> Any:

@@ -289,3 +289,25 @@ def tile(pictures: Sequence[Pictures] | Pictures, columns: int | None = None, ga
         top, left = index // columns * (height + gap), index % columns * (width + gap)
         sheet[top : top + height, left : left + width] = picture
     return sheet
+
+
+def statistics(pictures: Pictures) -> list[dict[str, float]]:
+    """
+    >>> vizkit.images.statistics(np.full((1, 8, 8, 3), 255, np.uint8))
+    [{'mean magnitude': 1.0, 'near zero': 0.0, 'saturation': 0.0}]
+
+    What the eye sees, in numbers, for each picture, uint8 (batch, height, width, 3). With x = −1 for black, 0 for grey
+    and 1 for white: the mean magnitude |x|; the share of pixels whose channels are all near zero, |x| < 0.1; the mean
+    saturation, (largest − smallest channel) / largest.
+    """
+    x = pictures / 127.5 - 1
+    largest, smallest = pictures.max(axis=3).astype(float), pictures.min(axis=3)
+    saturation = (largest - smallest) / np.maximum(largest, 1)
+    return [
+        {
+            "mean magnitude": round(float(np.abs(x[index]).mean()), 3),
+            "near zero": round(float((np.abs(x[index]) < 0.1).all(axis=2).mean()), 3),
+            "saturation": round(float(saturation[index].mean()), 3),
+        }
+        for index in range(len(pictures))
+    ]

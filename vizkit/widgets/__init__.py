@@ -1,5 +1,6 @@
 """All of vizkit with knobs: widgets for JupyterLab, notebooks and Google Colab."""
 
+from .compare import Compare
 from .explorer import Explorer
 
-__all__ = ["Explorer"]
+__all__ = ["Compare", "Explorer"]

@@ -23,6 +23,8 @@ CSS = """
 .vizkit-controls { flex: 1 1 270px; max-width: 320px; min-width: 0; overflow: visible; }
 .vizkit-stage { flex: 3 1 300px; max-width: 448px; min-width: 0; overflow: visible; }
 .vizkit-score { flex: 2 1 250px; max-width: 520px; min-width: 0; overflow: visible; }
+.vizkit-compared { flex: 1 1 180px; max-width: 300px; min-width: 0; overflow: visible; }
+.vizkit-compared img { width: 100%; height: auto; border-radius: 6px; }
 .vizkit-score img { width: 100%; height: auto; }
 img.vizkit-picture, .vizkit-picture img { width: 100%; height: auto; border-radius: 6px; object-fit: contain; }
 .vizkit-row { gap: 6px; align-items: center; flex-flow: row wrap; overflow: visible; }

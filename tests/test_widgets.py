@@ -1,0 +1,821 @@
+"""The Explorer and its run loop, without a browser: widgets are set and clicked as a page would."""
+
+import asyncio
+import functools
+import html
+import io
+import os
+import signal
+import sys
+import threading
+import types
+
+import ipywidgets as W
+import numpy as np
+import pytest
+import torch
+from conftest import GRAY, RGB
+from PIL import Image
+
+import vizkit
+from vizkit import VizkitError, classifiers
+from vizkit.recipes import Recipe, recipes
+from vizkit.reproduction import code_of
+from vizkit.widgets import run_loop
+from vizkit.widgets.run_loop import RunLoop
+
+QUICK = {"steps": 4}
+HTML = "<img src=x onerror=alert(1)>"
+
+
+def live(test):
+    """Runs the coroutine `test` on an event loop, as a kernel has one; what hangs fails."""
+
+    @functools.wraps(test)
+    def run(**fixtures):
+        asyncio.run(asyncio.wait_for(test(**fixtures), 120))
+
+    return run
+
+
+async def until(condition):
+    while not condition():
+        await asyncio.sleep(0.002)
+
+
+async def ended(explorer):
+    await until(lambda: not explorer.loop.busy)
+    await asyncio.sleep(0.02)  # its last news
+
+
+def all_widgets(widget):
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from all_widgets(child)
+
+
+def shown(image):
+    """What a W.Image holds, as an array."""
+    with Image.open(io.BytesIO(image.value)) as picture:
+        assert picture.format == image.format.upper()
+        return np.array(picture)
+
+
+@pytest.fixture
+def explorer(tiny):
+    return vizkit.Explorer(tiny, "star", **QUICK)
+
+
+@pytest.fixture
+def catalogue(monkeypatch):
+    """Regularizers that a test makes are gone after it."""
+    monkeypatch.setattr(vizkit.regularizers, "_catalogue", dict(vizkit.regularizers._catalogue))
+
+
+# The panel.
+
+
+def test_a_new_explorer_shows_the_start_image_and_what_to_do(tiny, explorer):
+    assert explorer.ascent is None
+    assert "Choose a class and press Start" in explorer.caption.value
+    start = explorer.controls.recipe().ascend(tiny, "star").picture
+    assert np.array_equal(shown(explorer.picture)[14::28, 14::28], start)
+    assert not explorer.start.disabled
+    for control in (explorer.pause, explorer.stop, explorer.keep, explorer.save_png, explorer.save_gif):
+        assert control.disabled
+
+
+def test_run_returns_the_ascent_and_shows_its_result(tiny, explorer):
+    ascent = explorer.run()
+    assert explorer.ascent is ascent
+    assert (ascent.labels, ascent.step, ascent.finished) == (["star"], 4, True)
+    assert torch.equal(ascent.image, recipes()["vizkit"].ascend(tiny, "star", **QUICK).run().image)
+    assert np.array_equal(shown(explorer.picture)[14::28, 14::28], ascent.picture)
+    result = ascent.history[-1]
+    for words in (
+        "<b>star</b> step 4",
+        f"{result.score:.1f}",
+        f"{result.probability:.3f}",
+        tiny.labels[result.rivals[0]],
+    ):
+        assert words in explorer.caption.value
+    assert shown(explorer.curve).shape[2] == 4
+    assert (explorer.progress.value, explorer.timeline.value, explorer.timeline.max) == (1, 4, 4)
+    assert "finished at step 4" in explorer.remaining.value
+    bundle = explorer._repr_mimebundle_()
+    with Image.open(io.BytesIO(bundle["image/png"])) as picture:
+        assert np.array_equal(np.array(picture)[14::28, 14::28], ascent.picture)
+
+
+def test_the_timeline_shows_an_early_frame(explorer):
+    ascent = explorer.run()
+    explorer.timeline.value = 1
+    assert np.array_equal(shown(explorer.picture)[14::28, 14::28], ascent.frames[1][0])
+    assert "step 1<" in explorer.caption.value
+    explorer.timeline.value = 4
+    assert np.array_equal(shown(explorer.picture)[14::28, 14::28], ascent.picture)
+
+
+def test_run_shows_its_result_wherever_the_timeline_was(explorer):
+    explorer.run()
+    explorer.timeline.value = 1
+    explorer.controls.seed.value = 1
+    ascent = explorer.run()
+    assert np.array_equal(shown(explorer.picture)[14::28, 14::28], ascent.picture)
+    assert explorer.timeline.value == 4
+
+
+def test_keywords_of_ascend_set_the_knobs(tiny):
+    wanted = {"steps": 7, "optimizer": "momentum", "learning_rate": 0.25, "objective": "probability", "start": "zero"}
+    explorer = vizkit.Explorer(
+        tiny, 3, regularizer=vizkit.l2(1e-3) + vizkit.jitter(4), basis="pixels", seed=5, **wanted
+    )
+    ascent = explorer.run()
+    plain = vizkit.ascend(tiny, 3, regularizer=vizkit.l2(1e-3) + vizkit.jitter(4), basis="pixels", seed=5, **wanted)
+    assert torch.equal(ascent.image, plain.run().image)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"recipe": "no such recipe"},
+        {"target": "moon"},
+        {"regularizer": sum([vizkit.l2(1e-3)] * 20, vizkit.none())},
+        {"steps": -1},
+        {"learning_rate": float("nan")},
+        {"start": np.zeros((12, 16, 3), np.uint8)},
+        {"no_such_knob": 1},
+    ],
+    ids=lambda settings: next(iter(settings)),
+)
+def test_what_the_knobs_cannot_show_is_an_error(tiny, settings):
+    with pytest.raises((VizkitError, TypeError)):  # TypeError: Python's own, for an unknown keyword
+        vizkit.Explorer(tiny, **settings)
+
+
+@pytest.mark.parametrize("name", recipes())
+def test_the_knobs_say_what_a_recipe_set_them_to(explorer, name):
+    explorer.controls.set(recipes()[name])
+    assert explorer.controls.recipe().keywords == recipes()[name].keywords
+    explorer.controls.set(Recipe())
+    explorer.controls.preset.value = name
+    assert explorer.controls.recipe().keywords == recipes()[name].keywords
+
+
+def test_every_knob_lands_in_the_recipe(explorer):
+    knobs = explorer.controls
+    knobs.set(Recipe())
+    knobs.steps.value, knobs.objective.value, knobs.start.value = 17, "log_probability", "zero"
+    knobs.optimizer.value = "adam"
+    assert knobs.learning_rate.value == 0.05  # the optimizer's own
+    knobs.learning_rate.children[0].value = 0.3
+    knobs.basis.value = "fourier"
+    knobs.rows[0].kind.value = "l2"
+    knobs.rows[0].strength.children[0].value = 3e-4
+    knobs.rows[2].kind.value = "clamp"
+    assert knobs.recipe() == Recipe(
+        steps=17,
+        objective="log_probability",
+        start="zero",
+        optimizer="adam",
+        learning_rate=0.3,
+        basis=vizkit.Fourier(),
+        regularizer=vizkit.l2(3e-4) + vizkit.clamp(),
+    )
+    knobs.seed.value = 9
+    knobs.picker.choice.value = 1
+    assert (explorer.run().seed, explorer.ascent.targets) == (9, [1])
+
+
+def test_typing_filters_the_classes_and_nonsense_keeps_the_list(explorer):
+    picker = explorer.controls.picker
+    assert [label for label, _ in picker.choice.options] == ["circle", "square", "star", "cross"]
+    assert picker.label == "star"
+    picker.query.value = "S"
+    assert [label for label, _ in picker.choice.options] == ["square", "star", "cross"]
+    picker.query.value = "CRO"
+    assert (picker.choice.options, picker.target, picker.label) == ((("cross", 3),), 3, "cross")
+    picker.query.value = "xyzzy"
+    assert (picker.choice.options, picker.target) == ((("cross", 3),), 3)
+    picker.query.value = "sqare"  # spelling
+    assert picker.label == "square"
+    picker.query.value = ""
+    assert (len(picker.choice.options), picker.label) == (4, "square")
+
+
+def test_a_label_that_several_classes_share_is_told_apart(make_cnn):
+    net = vizkit.Classifier(make_cnn(3, 3), ["crane", "crane", "box"], **RGB, device="cpu")
+    explorer = vizkit.Explorer(net, 1, **QUICK)
+    assert explorer.controls.picker.choice.options == (("crane (0)", 0), ("crane (1)", 1), ("box", 2))
+    assert explorer.run().targets == [1]
+
+
+def test_ones_own_small_gray_cnn_is_shown_enlarged(gray):
+    explorer = vizkit.Explorer(gray, **QUICK)
+    ascent = explorer.run()
+    assert explorer.picture.format == "png"
+    assert np.array_equal(shown(explorer.picture), ascent.picture.repeat(16, axis=0).repeat(16, axis=1))
+    assert explorer.controls.network.value == gray.name
+    assert (ascent.picture[..., 0] == ascent.picture[..., 2]).all()
+
+
+def test_a_large_picture_goes_out_as_a_jpeg_of_its_own_size(make_cnn):
+    net = vizkit.Classifier(make_cnn(3, 4), **(RGB | {"size": (100, 120)}), device="cpu")
+    explorer = vizkit.Explorer(net, **QUICK)
+    picture = explorer.run().picture
+    assert explorer.picture.format == "jpeg"
+    assert np.abs(shown(explorer.picture).astype(int) - picture).mean() < 8
+
+
+@live
+async def test_html_in_a_label_or_a_name_is_never_markup(make_cnn, tmp_path, monkeypatch, catalogue):
+    monkeypatch.chdir(tmp_path)
+
+    @vizkit.regularizer("penalty")
+    def bad(image):
+        raise RuntimeError(HTML)
+
+    net = vizkit.Classifier(make_cnn(1, 3), [HTML, f"b {HTML}", "c"], **GRAY, name=HTML, device="cpu")
+    explorer = vizkit.Explorer(net, HTML, **QUICK)
+
+    def check():
+        pages = [widget for widget in all_widgets(explorer) if isinstance(widget, W.HTML | W.HTMLMath)]
+        assert len(pages) > 5
+        assert not [page.value for page in pages if "<img" in page.value]
+        return "".join(page.value for page in pages)
+
+    check()
+    for target in (0, 1, 2):
+        explorer.controls.picker.choice.value = target
+        explorer.run()
+        for button in (explorer.keep, explorer.save_png, explorer.save_gif, explorer.show_code):
+            button.click()
+            check()
+        explorer.show_code.click()
+    explorer.controls.rows[0].kind.value = "bad"
+    explorer.start.click()
+    await ended(explorer)
+    assert "&lt;img src=x onerror=alert(1)&gt;" in explorer.message.value
+    check()
+    monkeypatch.setattr(classifiers, "load", lambda name: net)
+    explorer.controls.network.value = "vgg11"
+    await ended(explorer)
+    assert "is ready" in check()
+    monkeypatch.setattr(classifiers, "load", lambda name: (_ for _ in ()).throw(VizkitError(HTML)))
+    explorer.controls.network.value = "alexnet"
+    await ended(explorer)
+    assert "alert(1)" in check()
+
+
+# A person at work.
+
+
+@live
+async def test_start_grows_the_same_class_model_as_three_lines_of_python(tiny):
+    explorer = vizkit.Explorer(tiny, "star", steps=40)
+    explorer.start.click()
+    assert (explorer.start.disabled, explorer.pause.disabled, explorer.stop.disabled) == (True, False, False)
+    await ended(explorer)
+    assert explorer.loop.state == "finished"
+    assert (explorer.start.disabled, explorer.pause.disabled, explorer.stop.disabled) == (False, True, True)
+    assert torch.equal(explorer.ascent.image, recipes()["vizkit"].ascend(tiny, "star", steps=40).run().image)
+    assert np.array_equal(shown(explorer.picture)[14::28, 14::28], explorer.ascent.picture)
+    assert "finished at step 40" in explorer.remaining.value
+
+
+@live
+async def test_pause_holds_the_step_a_knob_acts_on_the_next_and_stop_ends_it(tiny):
+    explorer = vizkit.Explorer(tiny, "star", regularizer=vizkit.l2(1e-4), steps=100_000)
+    explorer.start.click()
+    await until(lambda: explorer.ascent.step > 3)
+    explorer.pause.click()
+    await until(lambda: "paused" in explorer.remaining.value)
+    held = explorer.ascent.step
+    assert explorer.pause.description == "Go on"
+    explorer.controls.rows[0].strength.children[0].value = 1e-2
+    explorer.controls.learning_rate.children[0].value = 0.3
+    explorer.controls.rows[1].kind.value = "jitter"
+    await asyncio.sleep(0.1)
+    assert explorer.ascent.step == held
+    explorer.pause.click()
+    await until(lambda: explorer.ascent.step > held + 3)
+    explorer.stop.click()
+    await ended(explorer)
+    ascent = explorer.ascent
+    assert (explorer.loop.state, ascent.finished) == ("stopped", True)
+    assert f"stopped at step {ascent.step}" in explorer.remaining.value
+    changes = {knob: (step, value) for step, knob, value in ascent.changes}
+    assert changes == {"regularizer": (held, vizkit.l2(1e-2) + vizkit.jitter(8)), "learning_rate": (held, 0.3)}
+    names = {}
+    exec(code_of(ascent).replace(tiny.code, "NET"), {"NET": tiny}, names)
+    assert torch.equal(names["ascent"].image, ascent.image)
+
+
+@live
+async def test_the_end_of_one_run_is_not_told_of_the_next(tiny):
+    explorer = vizkit.Explorer(tiny, "star", steps=100_000)
+    explorer.start.click()
+    await until(lambda: explorer.ascent.step > 1)
+    explorer.stop.click()
+    await ended(explorer)
+    explorer.controls.steps.value = 3
+    explorer.run()
+    assert "finished at step 3" in explorer.remaining.value
+
+
+@live
+async def test_start_again_while_it_runs_leaves_one_run(tiny):
+    explorer = vizkit.Explorer(tiny, "star", steps=100_000)
+    explorer.start.click()
+    await until(lambda: explorer.ascent.step > 2)
+    first = explorer.ascent
+    explorer.controls.steps.value = 5
+    explorer.start.click()
+    await ended(explorer)
+    assert explorer.ascent is not first
+    assert explorer.ascent.step == 5
+    step = first.step
+    await asyncio.sleep(0.1)
+    assert (first.step, first.finished) == (step, True)
+
+
+BROKEN = {
+    "raises": (lambda image: {}["no such thing"], "KeyError"),
+    "NaN": (lambda image: image.sum(dim=(1, 2, 3)) * torch.nan, "not finite"),
+    "shape": (lambda image: image.sum(), "must return shape"),
+    "no tensor": (lambda image: None, "NoneType"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_regularizer_is_a_sentence_in_the_panel_and_the_explorer_goes_on(tiny, catalogue, caplog, capfd, kind):
+    function, words = BROKEN[kind]
+    function.__name__ = "broken"
+    vizkit.regularizer("penalty")(function)
+
+    async def person():
+        explorer = vizkit.Explorer(tiny, "star", **QUICK)
+        explorer.start.click()
+        await ended(explorer)
+        good = explorer.ascent
+        explorer.controls.rows[0].kind.value = "broken"
+        explorer.start.click()
+        await ended(explorer)
+        assert explorer.loop.state == "failed"
+        assert 'role="alert"' in explorer.message.value
+        assert words in explorer.message.value
+        assert "Traceback" not in explorer.message.value
+        for button in (explorer.keep, explorer.save_gif, explorer.show_code, explorer.pause, explorer.stop):
+            if not button.disabled:
+                button.click()
+        explorer.timeline.value = 1
+        explorer.controls.rows[0].kind.value = "none"
+        explorer.start.click()
+        assert explorer.message.value == ""
+        await ended(explorer)
+        assert explorer.loop.state == "finished"
+        assert explorer.ascent is not good
+        assert explorer.ascent.step == 4
+        assert explorer.message.value == ""
+
+    asyncio.run(asyncio.wait_for(person(), 120))
+    assert "Traceback" not in caplog.text + "".join(capfd.readouterr())
+
+
+@live
+async def test_after_a_failure_run_tells_of_itself_alone(tiny, catalogue):
+    @vizkit.regularizer("penalty")
+    def broken(image):
+        raise ValueError("why")
+
+    explorer = vizkit.Explorer(tiny, "star", **QUICK)
+    explorer.controls.rows[0].kind.value = "broken"
+    explorer.start.click()
+    await ended(explorer)
+    explorer.controls.rows[0].kind.value = "none"
+    explorer.run()
+    assert explorer.message.value == ""
+    assert "finished at step 4" in explorer.remaining.value
+
+
+@live
+async def test_a_regularizer_of_ones_own_is_on_the_list_with_a_slider_of_its_own_range(tiny, catalogue):
+    before = vizkit.Explorer(tiny, "star", **QUICK)
+
+    @vizkit.regularizer("projection", strengths=(0.5, 20), default=3)
+    def darken(image, strength, low):
+        return torch.maximum(image - strength, low)
+
+    explorer = vizkit.Explorer(tiny, "star", **QUICK)
+    row = explorer.controls.rows[0]
+    assert "darken" in row.kind.options
+    assert "darken" not in before.controls.rows[0].kind.options
+    row.kind.value = "darken"
+    slider = row.strength.children[0]
+    numbers = [number for _, number in slider.options]
+    assert (numbers[0], numbers[-1], slider.value) == (0.5, 20, 3)
+    assert explorer.controls.regularizer().parts[0] == darken(3).parts[0]
+    explorer.controls.set(Recipe(regularizer=darken(20), steps=3))
+    explorer.start.click()
+    await ended(explorer)
+    assert explorer.ascent.picture.max() == 0
+
+
+@live
+async def test_a_network_that_cannot_be_loaded_is_a_sentence_and_the_old_one_stays(tiny, monkeypatch):
+    def load(name):
+        raise VizkitError(f"The weights of {name} are not on this machine.")
+
+    explorer = vizkit.Explorer(tiny, "star", **QUICK)
+    monkeypatch.setattr(classifiers, "load", load)
+    explorer.controls.network.value = "alexnet"
+    assert "Loading alexnet" in explorer.message.value
+    await ended(explorer)
+    assert "The weights of alexnet are not on this machine." in explorer.message.value
+    assert 'role="alert"' in explorer.message.value
+    assert explorer.controls.network.value == explorer.net.name == tiny.name
+    explorer.start.click()
+    await ended(explorer)
+    assert (explorer.loop.state, explorer.ascent.net) == ("finished", tiny)
+
+
+@live
+async def test_another_network_brings_its_classes_and_ones_own_can_be_chosen_again(tiny, make_cnn, monkeypatch):
+    other = vizkit.Classifier(make_cnn(1, 3), ["moon", "star", "sun"], **GRAY, name="alexnet", device="cpu")
+    monkeypatch.setattr(classifiers, "load", lambda name: other)
+    explorer = vizkit.Explorer(tiny, "star", **QUICK)
+    explorer.controls.network.value = "alexnet"
+    await ended(explorer)
+    assert explorer.net is other
+    assert "alexnet is ready" in explorer.message.value
+    assert [label for label, _ in explorer.controls.picker.choice.options] == ["moon", "star", "sun"]
+    assert explorer.controls.picker.label == "star"  # the class of that name
+    assert explorer.run().targets == [1]
+    explorer.controls.network.value = tiny.name
+    await ended(explorer)
+    assert explorer.net is tiny
+    assert explorer.run().labels == ["star"]
+
+
+# Keep, save, show.
+
+
+def test_keep_adds_the_picture_on_show_with_its_settings(explorer):
+    explorer.keep.click()
+    assert explorer.strip.children == ()
+    ascent = explorer.run()
+    explorer.keep.click()
+    explorer.timeline.value = 1
+    explorer.controls.seed.value = 7  # of the next run, not of this picture
+    explorer.keep.click()
+    explorer.timeline.value = 4
+    explorer.run()
+    explorer.keep.click()
+    for card, frame, words in zip(
+        explorer.strip.children,
+        (ascent.frames[4][0], ascent.frames[1][0], explorer.ascent.picture),
+        ("seed 0, step 4", "seed 0, step 1", "seed 7, step 4"),
+        strict=True,
+    ):
+        picture, text = card.children
+        assert np.array_equal(shown(picture)[14::28, 14::28], frame)
+        for word in (words, "<b>star</b>", "scale_and_rotate", "fourier", "adam 0.05"):
+            assert word in text.value
+
+
+@live
+async def test_a_kept_picture_has_the_settings_that_made_it_whatever_is_turned_later(tiny, monkeypatch):
+    explorer = vizkit.Explorer(tiny, "star", regularizer=vizkit.l2(1e-3), **QUICK)
+    explorer.run()
+    loading = threading.Event()
+    monkeypatch.setattr(classifiers, "load", lambda name: loading.wait(60) and tiny)
+    explorer.controls.network.value = "alexnet"
+    explorer.controls.rows[0].strength.children[0].value = 1e-1
+    explorer.keep.click()
+    loading.set()
+    await ended(explorer)
+    assert "l2(0.001)" in explorer.strip.children[0].children[1].value
+
+
+def test_saving_writes_files_beside_the_notebook_and_never_overwrites(tiny, explorer, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for button in (explorer.save_png, explorer.save_gif):
+        button.click()
+    assert not list(tmp_path.iterdir())
+    first = explorer.run()
+    explorer.save_png.click()
+    assert "Saved star.png" in explorer.message.value
+    assert 'download="star.png" href="data:image/png;base64,' in explorer.message.value
+    explorer.save_gif.click()
+    explorer.controls.seed.value = 1
+    second = explorer.run()
+    explorer.save_png.click()
+    explorer.save_gif.click()
+    assert "Saved star-2.gif" in explorer.message.value
+    assert {path.name for path in tmp_path.iterdir()} == {"star.png", "star.gif", "star-2.png", "star-2.gif"}
+    for name, ascent in (("star.png", first), ("star-2.png", second)):
+        assert torch.equal(vizkit.reproduce(name, tiny).image, ascent.image)
+
+
+def test_a_folder_that_cannot_be_written_to_is_a_sentence(explorer, tmp_path, monkeypatch):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    explorer.run()
+    for button in (explorer.save_png, explorer.save_gif):
+        button.click()
+        assert 'role="alert"' in explorer.message.value
+
+
+def test_show_the_code_toggles_the_lines_that_make_this_picture(tiny, explorer):
+    explorer.show_code.click()
+    assert "steps=4" in explorer.code.value  # of the run to come
+    explorer.show_code.click()
+    assert explorer.code.value == ""
+    ascent = explorer.run()
+    explorer.controls.seed.value = 5
+    explorer.show_code.click()
+    code = html.unescape(explorer.code.value.partition(">")[2].rpartition("<")[0])
+    assert code == code_of(ascent)
+
+
+@live
+async def test_a_click_between_start_and_the_first_step_does_no_harm(tiny, tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    explorer = vizkit.Explorer(tiny, "star", **QUICK)
+    explorer.run()
+    explorer.start.click()  # nothing awaited: no step is made yet
+    assert explorer.ascent.step == 0
+    for button in (explorer.keep, explorer.save_gif, explorer.save_png, explorer.show_code):
+        button.click()
+    explorer.timeline.value = 1
+    await ended(explorer)
+    assert explorer.loop.state == "finished"
+    assert explorer.ascent.step == 4
+    assert "Exception" not in caplog.text
+
+
+# The run loop.
+
+
+class Job:
+    """Counts its steps, and breathes after each, until told to end."""
+
+    def __init__(self, loop, steps=10**9, error=None):
+        self.loop, self.steps, self.error, self.made, self.alive = loop, steps, error, 0, False
+
+    async def __call__(self):
+        self.alive = True
+        try:
+            while self.made < self.steps:
+                self.made += 1
+                await self.loop.breathe()
+            if self.error:
+                raise self.error
+        finally:
+            self.alive = False
+
+
+@pytest.fixture
+def eager(monkeypatch):
+    """A loop that takes a breath after every step, and publishes at each."""
+    monkeypatch.setattr(run_loop, "SLICE", 0)
+    monkeypatch.setattr(run_loop, "FRAME", 0)
+
+
+@pytest.mark.usefixtures("eager")
+@live
+async def test_the_loop_starts_pauses_goes_on_and_stops():
+    states = []
+    loop = RunLoop(lambda: states.append(loop.state))
+    job = Job(loop)
+    assert (loop.state, loop.busy) == ("ready", False)
+    loop.toggle_pause()  # nothing to pause
+    assert loop.state == "ready"
+    loop.start(job)
+    assert (loop.state, loop.busy, job.made) == ("running", True, 0)
+    await until(lambda: job.made > 2)
+    loop.toggle_pause()
+    await until(lambda: states[-1] == "paused")
+    held = job.made
+    await asyncio.sleep(0.1)
+    assert (job.made, loop.busy) == (held, True)
+    loop.toggle_pause()
+    await until(lambda: job.made > held + 2)
+    loop.toggle_pause()
+    loop.stop()  # while paused
+    await until(lambda: not loop.busy)
+    await until(lambda: states[-1] == "stopped")
+    assert (loop.state, job.alive) == ("stopped", False)
+
+
+@pytest.mark.usefixtures("eager")
+@live
+async def test_the_loop_tells_of_a_job_that_finishes_and_of_one_that_fails():
+    told = []
+    loop = RunLoop(lambda: told.append((loop.state, loop.error)))
+    loop.start(Job(loop, steps=3))
+    await until(lambda: not loop.busy)
+    assert told[-1] == (loop.state, loop.error) == ("finished", None)
+    error = ZeroDivisionError("why")
+    loop.start(Job(loop, steps=3, error=error))
+    await until(lambda: not loop.busy)
+    assert told[-1] == (loop.state, loop.error) == ("failed", error)
+    loop.start(Job(loop, steps=3))
+    assert loop.error is None
+    await until(lambda: not loop.busy)
+    assert loop.state == "finished"
+
+
+@pytest.mark.usefixtures("eager")
+@live
+async def test_the_loop_stops_the_first_job_before_the_second_begins():
+    loop = RunLoop(lambda: None)
+    first, second = Job(loop), Job(loop, steps=5)
+    loop.start(first)
+    await until(lambda: first.made > 2)
+    together = []
+
+    async def watched():
+        together.append(first.alive)
+        await second()
+
+    loop.start(watched)
+    assert loop.state == "running"
+    await until(lambda: not loop.busy)
+    assert (together, first.alive, second.made, loop.state) == ([False], False, 5, "finished")
+
+
+@pytest.mark.usefixtures("eager")
+@live
+async def test_the_loop_of_many_impatient_clicks_runs_only_the_last_job():
+    loop = RunLoop(lambda: None)
+    jobs = [Job(loop, steps=5) for _ in range(5)]
+    for job in jobs:
+        loop.start(job)
+    await until(lambda: not loop.busy)
+    assert [job.made for job in jobs] == [0, 0, 0, 0, 5]
+    unlucky = Job(loop)
+    loop.start(unlucky)
+    loop.stop()
+    await until(lambda: not loop.busy)
+    assert (loop.state, unlucky.made) == ("stopped", 0)
+
+
+@pytest.mark.usefixtures("eager")
+@live
+async def test_the_loop_takes_an_interrupt_and_puts_the_old_handler_back():
+    loop = RunLoop(lambda: None)
+    mine = signal.signal(signal.SIGINT, lambda *_: None)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        for paused in (False, True):
+            job = Job(loop)
+            loop.start(job)
+            await until(lambda job=job: job.made > 2)
+            if paused:
+                loop.toggle_pause()
+                await asyncio.sleep(0.05)
+            assert signal.getsignal(signal.SIGINT) is not before
+            os.kill(os.getpid(), signal.SIGINT)
+            await until(lambda: not loop.busy)
+            assert (loop.state, job.alive) == ("interrupted", False)
+            assert signal.getsignal(signal.SIGINT) is before
+        loop.start(Job(loop, steps=3, error=ValueError()))
+        await until(lambda: not loop.busy)
+        assert signal.getsignal(signal.SIGINT) is before
+    finally:
+        signal.signal(signal.SIGINT, mine)
+
+
+@pytest.mark.usefixtures("eager")
+@live
+async def test_the_loop_makes_no_step_and_publishes_nothing_once_it_is_closed():
+    published = []
+    loop = RunLoop(lambda: published.append(1))
+    job, late = Job(loop), Job(loop)
+    loop.start(job)
+    await until(lambda: job.made > 2)
+    loop.close()
+    made, told = job.made, len(published)
+    loop.start(late)
+    await until(lambda: not job.alive)
+    await asyncio.sleep(0.05)
+    assert (job.made, late.made, len(published), loop.busy) == (made, 0, told, False)
+
+
+@pytest.mark.usefixtures("eager")
+@live
+async def test_the_loop_may_be_started_and_stopped_from_another_thread():
+    threads = []
+    loop = RunLoop(lambda: threads.append(threading.current_thread()))
+
+    async def other(call, *arguments):
+        thread = threading.Thread(target=call, args=arguments)
+        thread.start()
+        await until(lambda: not thread.is_alive())
+
+    for end, state in ((loop.stop, "stopped"), (loop.close, "stopped")):
+        job = Job(loop)
+        await other(loop.start, job)
+        await until(lambda job=job: job.made > 2)
+        await other(loop.toggle_pause)
+        assert loop.state == "paused"
+        await other(loop.toggle_pause)
+        await other(end)
+        await until(lambda: not loop.busy)
+        assert (loop.state, job.alive) == (state, False)
+    assert set(threads) == {threading.main_thread()}
+
+
+@pytest.mark.usefixtures("eager")
+@live
+async def test_the_loop_in_pull_mode_publishes_in_ticks_alone_and_its_clock_stops_after_the_end():
+    published = []
+    loop = RunLoop(lambda: published.append((loop.state, loop.clock.running)), pull=True)
+    assert not loop.clock.running
+    job = Job(loop)
+    loop.start(job)
+    assert loop.clock.running
+    await until(lambda: job.made > 5)
+    assert published == []
+    loop._tick(None, {}, [])
+    assert published == [("running", True)]
+    assert loop.clock.answered == 1
+    loop.stop()
+    await until(lambda: not loop.busy)
+    await asyncio.sleep(0.02)
+    assert (len(published), loop.clock.running) == (1, True)  # the last news is still to be told
+    loop._tick(None, {}, [])
+    assert published[1:] == [("stopped", True)]
+    assert not loop.clock.running
+    loop.start(Job(loop, steps=2))
+    assert loop.clock.running
+    loop.close()
+    loop._tick(None, {}, [])
+    assert (len(published), loop.clock.running) == (2, False)
+
+
+@pytest.mark.usefixtures("eager")
+@live
+async def test_the_loop_answers_a_tick_that_an_interrupt_hits():
+    def publish():
+        raise KeyboardInterrupt
+
+    loop = RunLoop(publish, pull=True)
+    job = Job(loop)
+    loop.start(job)
+    await until(lambda: job.made > 2)
+    loop._tick(None, {}, [])
+    assert loop.clock.answered == 1
+    await until(lambda: not loop.busy)
+    assert loop.state == "interrupted"
+
+
+@pytest.mark.usefixtures("eager")
+@live
+async def test_the_loop_pulls_on_colab_and_pushes_elsewhere(monkeypatch):
+    assert RunLoop(lambda: None).clock is None
+    monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("google.colab"))
+    assert RunLoop(lambda: None).clock is not None
+    assert RunLoop(lambda: None, pull=False).clock is None
+
+
+@live
+async def test_an_explorer_that_pulls_changes_its_picture_in_ticks_alone(tiny):
+    explorer = vizkit.Explorer(tiny, "star", pull=True, steps=30)
+    assert explorer.loop.clock in explorer.children
+    before = explorer.picture.value
+    explorer.start.click()
+    await until(lambda: not explorer.loop.busy)
+    await asyncio.sleep(0.02)
+    assert explorer.picture.value == before
+    explorer.loop._tick(None, {}, [])
+    assert np.array_equal(shown(explorer.picture)[14::28, 14::28], explorer.ascent.picture)
+    assert not explorer.loop.clock.running
+
+
+@pytest.mark.usefixtures("eager")
+@live
+async def test_the_loop_of_a_cell_that_is_run_again_is_closed_and_others_are_not(monkeypatch):
+    shell = types.SimpleNamespace(parent_header={})
+    monkeypatch.setattr(run_loop, "get_ipython", lambda: shell)
+
+    def run_cell(cell, message):
+        shell.parent_header = {"metadata": {"cellId": cell}, "header": {"msg_id": message}, "content": {"code": "x"}}
+        loops = [RunLoop(lambda: None), RunLoop(lambda: None)]
+        jobs = [Job(loop) for loop in loops]
+        for loop, job in zip(loops, jobs, strict=True):
+            loop.start(job)
+        return loops, jobs
+
+    other, _ = run_cell("other", "1")
+    old, jobs = run_cell("this", "2")
+    await until(lambda: all(job.made > 2 for job in jobs))
+    new, _ = run_cell("this", "3")
+    await until(lambda: not any(job.alive for job in jobs))
+    assert [loop.busy for loop in (*other, *old, *new)] == [True, True, False, False, True, True]
+    for loop in (*other, *new):
+        loop.close()
+    await until(lambda: not any(loop.busy for loop in (*other, *new)))
