@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .classifiers import Classifier
 from .errors import Diverged, VizkitError
-from .images import Basis, Pictures, start_parameters, to_pictures
+from .images import Basis, Pictures, as_start, start_parameters, to_pictures
 from .regularizers import Regularizer, none
 from .settings import Objective, OptimizerMaker, Schedule, Settings, is_whole
 
@@ -84,6 +84,7 @@ class Ascent:
     steps: int = knob("steps")
 
     def __init__(self, net: Classifier, targets: list[int], settings: Settings, seed: int) -> None:
+        settings = replace(settings, start=as_start(net, settings.start))
         self.net, self.targets, self.seed, self.basis = net, targets, seed, settings.basis
         self.settings = self.initial = self._acting = settings
         self.history: list[Step] = []
@@ -296,7 +297,9 @@ class Ascent:
         if not self.history:
             self.initial = now
         elif now is not before:
-            for name in ("regularizer", "learning_rate", "objective"):
+            for name in ("regularizer", "learning_rate", "objective", "steps"):
+                if name == "steps" and now.schedule != "fading":
+                    continue  # it matters only to a learning rate that fades
                 if getattr(now, name) != getattr(before, name):
                     self.changes.append((self.step, name, getattr(now, name)))
         self._acting = now
@@ -362,8 +365,8 @@ def ascend(
     if not listed:
         raise VizkitError("No class to ascend: the list of targets is empty.")
     targets = [net.index(one) for one in listed]
-    if not is_whole(seed):
-        raise VizkitError(f"A seed is a whole number, not {seed!r}.")
+    if not is_whole(seed) or not -(2**63) <= seed < 2**63:
+        raise VizkitError(f"A seed is a whole number of 64 bits, not {seed!r}.")
     settings = Settings(
         regularizer=none() if regularizer is None else regularizer,
         steps=steps,

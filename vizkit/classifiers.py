@@ -127,7 +127,8 @@ class Classifier:
         class is unknown or the label stands for several.
         """
         if isinstance(target, str):
-            found = _positions(target.strip(), self.labels)  # as it is written, or else case-blind
+            # As it is written, or else without the spaces around it, or else case-blind.
+            found = _positions(target, self.labels) or _positions(target.strip(), self.labels)
             found = found or _positions(target.strip().casefold(), [label.casefold() for label in self.labels])
             if len(found) == 1:
                 return found[0]

@@ -168,6 +168,6 @@ def save(ascent: Ascent, path: str | Path) -> Path:
     `vizkit.reproduce(path)` can make it again.
     """
     metadata = PngImagePlugin.PngInfo()
-    metadata.add_text("vizkit", settings_of(ascent), zip=True)
+    metadata.add_text("vizkit", settings_of(ascent))  # not zipped: of zipped text, Pillow reads no more than 1 MB
     Image.fromarray(tile(ascent.pictures)).save(path, format="PNG", pnginfo=metadata)
     return Path(path)

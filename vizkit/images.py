@@ -253,9 +253,22 @@ def as_basis(basis: str | Basis) -> Basis:
     return BASES[basis]()
 
 
-def start_parameters(net: Classifier, basis: Basis, start: Any, batch: int, generator: torch.Generator) -> Tensor:
-    """The parameters that an ascent starts from, (batch, …): the same random start for every image of the batch."""
+def as_start(net: Classifier, start: Any) -> str | Tensor:
+    """One of `STARTS`, or the start image that was given as a zero-centred tensor of our own."""
     if isinstance(start, str) and start in STARTS:
+        return start
+    if isinstance(start, Tensor):
+        return start.detach().to(net.device, torch.float32, copy=True)
+    if isinstance(start, str) and not start.lower().endswith((".png", ".jpg", ".jpeg")):
+        raise VizkitError(f'A start is one of {", ".join(STARTS)}, a tensor, a picture or its path, not "{start}".')
+    return from_picture(net, start)
+
+
+def start_parameters(
+    net: Classifier, basis: Basis, start: str | Tensor, batch: int, generator: torch.Generator
+) -> Tensor:
+    """The parameters that an ascent starts from, (batch, …): the same random start for every image of the batch."""
+    if isinstance(start, str):
         if start == "random":
             one = basis.random(net, generator)
         elif start == "bytes":
@@ -263,7 +276,7 @@ def start_parameters(net: Classifier, basis: Basis, start: Any, batch: int, gene
             one = basis.encode(net, net.normalise(picture.to(net.device)))
         else:
             one = basis.encode(net, net.blank())
-    elif isinstance(start, Tensor):
+    else:
         shape = (net.channels, net.height, net.width)
         if start.ndim != 4 or tuple(start.shape[1:]) != shape or len(start) not in (1, batch):
             raise VizkitError(
@@ -271,11 +284,7 @@ def start_parameters(net: Classifier, basis: Basis, start: Any, batch: int, gene
             )
         if not start.isfinite().all():
             raise VizkitError("The start image holds values that are not finite. Clean it before the ascent.")
-        one = basis.encode(net, start.detach().to(net.device, torch.float32))
-    elif isinstance(start, str) and not start.lower().endswith((".png", ".jpg", ".jpeg")):
-        raise VizkitError(f'A start is one of {", ".join(STARTS)}, a tensor, a picture or its path, not "{start}".')
-    else:
-        one = basis.encode(net, from_picture(net, start))
+        one = basis.encode(net, start)
     return one.expand(batch, *one.shape[1:]).clone()
 
 

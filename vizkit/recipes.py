@@ -1,6 +1,7 @@
 """Named, complete settings, as plain data: everything an ascent needs but the network, the class and the seed."""
 
 import json
+import sys
 import textwrap
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from .ascent import Ascent, ascend
 from .classifiers import Classifier
 from .errors import VizkitError
-from .images import BASES, Basis, Fourier, Phase, Pixels
+from .images import BASES, STARTS, Basis, Fourier, Phase, Pixels
 from .regularizers import (
     Regularizer,
     catalogue,
@@ -86,6 +87,8 @@ class Recipe(Settings):
         expected = {f.name for f in fields(Recipe)}
         if plain.keys() != expected:
             raise VizkitError(f"Not a recipe: it differs in {sorted(plain.keys() ^ expected)}.")
+        if plain["start"] not in (*STARTS, "image"):  # never a path: a recipe opens no file
+            raise VizkitError(f"Not a recipe: start is {plain['start']!r}, not one of {', '.join(STARTS)}.")
         for name in ("name", "source", "optimizer", "start"):
             if not isinstance(plain[name], str):
                 raise VizkitError(f"Not a recipe: {name} is {plain[name]!r}, not a word.")
@@ -114,18 +117,18 @@ def regularizer_from_plain(plain: Any) -> Regularizer:
         kind, options = catalogue().get(str(part["name"])), part["options"]
         if kind is None:
             raise VizkitError(f"No regularizer {part['name']!r}. Known: {', '.join(catalogue())}. Define yours first.")
-        if not isinstance(options, dict) or not all(map(_is_plain, options.values())):
-            raise VizkitError(f"The options of {kind.name} must be plain numbers and words, not {options!r}.")
+        if not isinstance(options, dict) or not _are_like(options, kind.options):
+            raise VizkitError(f"The options of {kind.name} are like {kind.options}, not {options!r}.")
         total = total + kind(part["strength"] if kind.strengths else None, **options)
     return total
 
 
 def _basis_from_plain(plain: Any) -> Basis:
-    if not isinstance(plain, dict) or plain.get("name") not in BASES:
+    if not isinstance(plain, dict) or str(plain.get("name")) not in BASES:
         raise VizkitError(f"Not a basis: {plain!r}. Known: {', '.join(BASES)}.")
-    maker = BASES[plain["name"]]
+    maker = BASES[str(plain["name"])]
     given = {name: value for name, value in plain.items() if name != "name"}
-    if given.keys() - {f.name for f in fields(maker)} or not all(map(_is_plain, given.values())):
+    if not _are_like(given, {f.name: f.default for f in fields(maker)}):
         raise VizkitError(f"Not settings of the basis {plain['name']}: {given}.")
     return maker(**given)
 
@@ -139,6 +142,19 @@ def json_object(text: str) -> dict[str, Any]:
     if not isinstance(plain, dict):
         raise VizkitError(f"Expected a JSON object, not {type(plain).__name__}.")
     return plain
+
+
+def _are_like(values: dict[str, Any], usual: dict[str, Any]) -> bool:
+    """Whether all are known by name, and plain values of the kind of the usual ones."""
+
+    def fits(value: Any, other: Any) -> bool:
+        if other is None or isinstance(other, (list, tuple)):
+            return _is_plain(value)
+        if isinstance(other, (str, bool)):
+            return isinstance(value, type(other))
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+    return all(name in usual and fits(value, usual[name]) for name, value in values.items())
 
 
 def _is_plain(value: Any) -> bool:

@@ -12,6 +12,7 @@ input). Other arguments, with defaults, are its options.
 
 import inspect
 import math
+import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -564,7 +565,7 @@ def _checked(strength: float | Sequence[float], kind: Kind) -> Strength:
         strength = strength.tolist()
     values = tuple(strength) if isinstance(strength, Sequence) else (strength,)
     values = tuple(v.item() if hasattr(v, "item") else v for v in values)
-    if not values or not all(isinstance(v, (int, float)) and math.isfinite(v) and v >= 0 for v in values):
+    if not values or not all(isinstance(v, (int, float)) and 0 <= v <= sys.float_info.max for v in values):
         low, high = kind.strengths or (0, 0)
         raise VizkitError(
             f"The strength of {kind.name} must be a finite number from 0 up, or one an image, not {strength!r}. "

@@ -13,18 +13,28 @@ from torch import Tensor
 
 from .ascent import Ascent
 from .classifiers import Classifier, load, networks
-from .errors import VizkitError
+from .errors import Diverged, VizkitError
 from .images import STARTS
 from .recipes import Recipe, json_object, regularizer_from_plain, regularizer_to_plain
 
 
 def recipe_of(ascent: Ascent) -> Recipe:
     """The settings that an ascent started with, as a recipe, with as many steps as it has made."""
-    steps = ascent.step or ascent.steps
+    if callable(ascent.initial.optimizer):
+        raise VizkitError("An ascent with an optimizer of your own cannot be written down. Use one by name.")
+    steps = ascent.step if ascent.history else ascent.steps
+    if ascent.initial.schedule == "fading":
+        steps = ascent.initial.steps  # the learning rate depends on it
     start = ascent.initial.start
     if not isinstance(start, str) or start not in STARTS:
         start = "image"  # one that the user gave
     return Recipe(**(vars(ascent.initial) | {"steps": steps, "start": start}))
+
+
+def _changes(ascent: Ascent) -> list[tuple[int, str, Any]]:
+    """Those of the ascent, and its end, if it came before the settings said."""
+    early = ascent.history and ascent.initial.schedule == "fading" and ascent.step < ascent.steps
+    return ascent.changes + ([(ascent.step, "steps", ascent.step)] if early else [])
 
 
 def code_of(ascent: Ascent) -> str:
@@ -48,12 +58,13 @@ def code_of(ascent: Ascent) -> str:
     call = recipe_of(ascent).code(repr(names[0] if len(names) == 1 else names), ascent.seed)
     if recipe_of(ascent).start == "image":
         call = call.replace("start='image'", "start=photo,  # the image that you started from").replace("from,", "from")
-    lines = ["import vizkit", "", f"net = {net.code}", call + ("" if ascent.changes else ".run()")]
-    if ascent.changes:
+    changes = _changes(ascent)
+    lines = ["import vizkit", "", f"net = {net.code}", call + ("" if changes else ".run()")]
+    if changes:
         lines.append("for step in ascent:")
-        for at in sorted({step for step, _, _ in ascent.changes}):
+        for at in sorted({step for step, _, _ in changes}):
             lines.append(f"    if step.index == {at - 1}:")
-            lines += [f"        ascent.{knob} = {value!r}" for step, knob, value in ascent.changes if step == at]
+            lines += [f"        ascent.{knob} = {value!r}" for step, knob, value in changes if step == at]
     return "\n".join(lines)
 
 
@@ -67,11 +78,11 @@ def settings_of(ascent: Ascent) -> str:
         "recipe": json.loads(recipe_of(ascent).to_json()),
         "changes": [
             [step, knob, regularizer_to_plain(value) if knob == "regularizer" else value]
-            for step, knob, value in ascent.changes
+            for step, knob, value in _changes(ascent)
         ],
     }
     if plain["recipe"]["start"] == "image":
-        plain["image"] = _tensor_to_plain(ascent.start_image)
+        plain["image"] = _tensor_to_plain(ascent.initial.start)
     return json.dumps(plain)
 
 
@@ -84,8 +95,11 @@ def reproduce(path: str | Path, net: Classifier | None = None) -> Ascent:
     Makes the ascent of a PNG that `vizkit.figures.save` wrote again, from the file alone; `net` is needed where it was
     your own CNN. Raises `VizkitError` for a file without settings, or with settings that are damaged.
     """
-    with Image.open(path) as picture:
-        text = picture.info.get("vizkit")
+    try:
+        with Image.open(path) as picture:
+            text = picture.info.get("vizkit")
+    except ValueError as error:  # text that is too long to be settings
+        raise VizkitError(f"The settings in {path} are damaged: {error}.") from error
     if not text:
         raise VizkitError(f"{path} carries no settings. Write it with vizkit.figures.save(ascent, path).")
     plain = json_object(text)
@@ -94,16 +108,19 @@ def reproduce(path: str | Path, net: Classifier | None = None) -> Ascent:
         changes = [(int(step), str(knob), value) for step, knob, value in plain["changes"]]
         recipe = Recipe.from_json(json.dumps(plain["recipe"]))
         start = _tensor_from_plain(plain["image"]) if "image" in plain else recipe.start
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError, zlib.error) as error:
         raise VizkitError(f"The settings in {path} are damaged: {error}.") from error
     ascent = recipe.ascend(net or _network_of(network), targets, seed=seed, start=start)
     for knob in {knob for _, knob, _ in changes}:
-        if knob not in ("regularizer", "learning_rate", "objective"):
+        if knob not in ("regularizer", "learning_rate", "objective", "steps"):
             raise VizkitError(f"The settings in {path} turn an unknown knob: {knob!r}.")
     while not ascent.finished:
         for _, knob, value in (change for change in changes if change[0] == ascent.step):
             setattr(ascent, knob, regularizer_from_plain(value) if knob == "regularizer" else value)
-        next(ascent, None)
+        try:
+            next(ascent, None)
+        except Diverged:  # as it did then; the second time from its last good image
+            next(ascent, None)
     return ascent
 
 

@@ -59,6 +59,9 @@ class Settings:
             _check_name("optimizer", self.optimizer, OPTIMIZERS)
         _check_name("objective", self.objective, OBJECTIVES)
         _check_name("schedule", self.schedule, SCHEDULES)
+        taken = {"lr", "maximize", "params", "capturable", "differentiable"} & set(self.optimizer_options)
+        if taken:
+            raise VizkitError(f"vizkit sets {sorted(taken)} itself: not among optimizer_options.")
         rate = self.learning_rate
         if rate is None:  # the maker of an optimizer of one's own sets it there
             rate = 0.0 if callable(self.optimizer) else OPTIMIZERS[self.optimizer][2]
@@ -76,8 +79,13 @@ class Settings:
         if callable(self.optimizer):
             return self.optimizer([parameters])
         maker, options, _ = OPTIMIZERS[self.optimizer]
-        options = options | self.optimizer_options
-        return maker([parameters], lr=self.learning_rate, maximize=True, **options)  # type: ignore[call-arg]
+        options = options | {"lr": self.learning_rate, "maximize": True}
+        try:
+            return maker([parameters], **(options | self.optimizer_options))
+        except (TypeError, ValueError) as error:
+            raise VizkitError(
+                f"{self.optimizer} does not take the options {self.optimizer_options}: {error}."
+            ) from error
 
     def learning_rate_at(self, step: int) -> float:
         """The learning rate of a step: constant, or fading to a fifth of it over all the steps."""

@@ -8,6 +8,7 @@ from typing import Any
 import ipywidgets as W
 
 from ..classifiers import Classifier, networks
+from ..errors import VizkitError
 from ..images import BASES, STARTS, as_basis
 from ..recipes import Recipe, recipes
 from ..regularizers import Regularizer, catalogue, none
@@ -211,8 +212,14 @@ class Controls(W.VBox):
 
     def set(self, recipe: Recipe) -> None:
         """Sets every knob to what the recipe says."""
-        self._quiet = True
         parts = [Regularizer((part,)) for part in recipe.regularizer.parts]
+        is_known = isinstance(recipe.start, str) and recipe.start in STARTS
+        if len(parts) > ROWS or recipe.regularizer.batch > 1 or not is_known:
+            raise VizkitError(
+                f"The knobs show up to {ROWS} regularizers, one strength each, and the starts {', '.join(STARTS)}. "
+                "For more: vizkit.ascend(...)."
+            )
+        self._quiet = True
         for row, part in zip(self.rows, parts + [none()] * (ROWS - len(parts)), strict=True):
             row.set(part)
         for knob in ("steps", "optimizer", "schedule", "start", "objective"):

@@ -37,6 +37,7 @@ class Explorer(RunPanel):
         target: str | int | None = None,
         *,
         recipe: str = "vizkit",
+        seed: int = 0,
         pull: bool | None = None,
         **settings: Any,
     ) -> None:
@@ -53,6 +54,7 @@ class Explorer(RunPanel):
             part.add_class(f"vizkit-{name}")
         self.controls.set(Recipe(**(recipe_of_name(recipe).keywords | settings)))
         self.controls.preset.value = "–" if settings else recipe
+        self.controls.seed.value = seed
         self._show_network(self.net, target)
         self._arrange([self.controls, stage, score], [self.keep], [self.strip])
 
@@ -101,7 +103,7 @@ class Explorer(RunPanel):
     def _on_knob(self) -> None:
         """Strength, learning rate and the like act on the very next step of a run."""
         ascent = self.ascent
-        if ascent is None or not self.loop.busy:
+        if ascent is None or ascent.finished or not self.loop.busy:
             return
 
         def turn() -> None:

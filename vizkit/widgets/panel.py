@@ -70,7 +70,9 @@ class RunPanel(W.VBox):
 
     def run(self) -> Ascent:
         """All the steps that are asked for, then the ascent; the widget shows the result."""
-        self.ascent = self._new_ascent()
+        self.loop.clear()
+        self._say("")
+        self.ascent, self._following = self._new_ascent(), True
         self.ascent.run()
         self._publish()
         return self.ascent

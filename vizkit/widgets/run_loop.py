@@ -100,6 +100,11 @@ class RunLoop:
     def stop(self) -> None:
         self._wanted = 0
 
+    def clear(self) -> None:
+        """Forgets how the last job ended, once none is running."""
+        if not self.busy:
+            self.state, self.error = "ready", None
+
     def close(self) -> None:
         """Stops for good."""
         self._closed = True
