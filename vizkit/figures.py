@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -20,7 +21,7 @@ from .reproduction import settings_of
 
 # Okabe & Ito's palette, told apart by colour-blind readers; the first is the target, the second its rival.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-GREY = "#7a7a7a"  # reads on white and on black: the figures have no background of their own
+GREY = "#757575"  # reads on white and on black: the figures have no background of their own
 
 
 class NotebookFigure(Figure):
@@ -90,12 +91,8 @@ def draw_score_curve(axes: Axes, ascent: Ascent) -> None:
     axes.set_xlabel("step", color=GREY)
     axes.set_ylabel("class score", color=GREY)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    axes.tick_params(colors=GREY)
-    axes.set_facecolor("none")
+    _plain(axes)
     axes.grid(color=GREY, alpha=0.25, linewidth=0.6)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(GREY)
     if history:
         place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.02, 1.0), "ncols": 3, "frameon": False}
         legend = axes.legend(drawn, ["-"] * len(drawn), labelcolor=GREY, fontsize=9, handlelength=1.4, **place)
@@ -103,18 +100,46 @@ def draw_score_curve(axes: Axes, ascent: Ascent) -> None:
             written.set(text=line.get_label(), parse_math=False)  # a label is what it is, not a formula
 
 
-def grid(pictures: Sequence[Pictures] | Pictures, captions: Sequence[str] = (), columns: int | None = None) -> Figure:
+def score_changes(ascents: Sequence[Ascent], names: Sequence[str]) -> Figure:
+    """
+    >>> vizkit.figures.score_changes([vizkit.ascend(net, "flamingo", steps=3).run()], ["score"]).axes[0].get_ylabel()
+    'change of the score'
+
+    From the start image to the result: by how much the target's score changed, and the mean of all others, a pair of
+    bars for each ascent.
+    """
+    figure = NotebookFigure(6, 3.2)
+    axes = figure.add_subplot()
+    for at, ascent in enumerate(ascents):
+        with torch.no_grad():
+            change = (ascent.net(ascent.image) - ascent.net(ascent.start_image))[0]
+        own = float(change[ascent.targets[0]])
+        others = float((change.sum() - own) / max(len(change) - 1, 1))
+        for shift, value, colour, label in ((-0.2, own, 0, "target"), (0.2, others, 1, "all others, mean")):
+            axes.bar(at + shift, value, 0.38, color=COLOURS[colour], label=label if at == 0 else None)
+            axes.annotate(f"{value:+.1f}", (at + shift, max(value, 0)), ha="center", va="bottom", color=GREY)
+    axes.axhline(0, color=GREY, linewidth=0.8)
+    axes.set_xticks(range(len(ascents)), names)
+    axes.set_ylabel("change of the score", color=GREY)
+    axes.margins(y=0.15)
+    _plain(axes)
+    axes.legend(frameon=False, labelcolor=GREY, fontsize=9)
+    return figure
+
+
+def grid(pictures: Sequence[Any] | Pictures, captions: Sequence[str] = (), columns: int | None = None) -> Figure:
     """
     >>> vizkit.figures.grid(np.zeros((4, 8, 8, 3), np.uint8), captions=["a", "b", "c", "d"])
     <NotebookFigure size 528x576 with 4 Axes>
 
-    Pictures, each uint8 (height, width, 3), side by side with a caption under each.
+    Pictures, each uint8 (height, width, 3) or a PIL image, side by side with a caption under each.
     """
     columns = columns or math.ceil(math.sqrt(len(pictures)))
     rows = math.ceil(len(pictures) / columns)
     figure = NotebookFigure(2.2 * columns, 2.4 * rows if captions else 2.2 * rows)
     for index, picture in enumerate(pictures):
         axes = figure.add_subplot(rows, columns, index + 1)
+        picture = np.asarray(picture)
         axes.imshow(picture, interpolation="nearest" if len(picture) < 64 else "antialiased")
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
@@ -151,6 +176,15 @@ def gif(ascent: Ascent, path: str | Path, seconds: float = 6.0) -> Path:
     duration = [max(20, round(1000 * seconds / len(images)))] * (len(images) - 1) + [2000]
     images[0].save(path, save_all=True, append_images=images[1:], duration=duration, loop=0)
     return Path(path)
+
+
+def _plain(axes: Axes) -> None:
+    """Two axes, no box, and a colour that reads on white and on black."""
+    axes.tick_params(colors=GREY)
+    axes.set_facecolor("none")
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(GREY)
 
 
 def _kept_frames(ascent: Ascent) -> list[int]:

@@ -17,11 +17,13 @@ from .regularizers import (
     clip_small_contribution,
     clip_small_norm,
     crops,
+    cut_out,
     decay,
     gaussian_blur,
     jitter,
     l1,
     l2,
+    mirror,
     noise,
     none,
     pad,
@@ -169,11 +171,13 @@ _CROPS = crops(0.25, largest=0.3, count=6, size=0.175, centre_spread=0.15)  # 22
 RECIPES = (
     Recipe(
         name="vizkit",
-        source="Ours: many views of an image whose frequencies are optimised.",
-        regularizer=scale_and_rotate(10, scale=0.2) + jitter(8),
-        steps=128,
+        source="Ours. It moves the frequencies of the picture; each step looks at two large random parts of it.",
+        regularizer=crops(0.5, turn=10, count=2, size=0.714) + mirror() + cut_out(0.3),
+        steps=64,
         optimizer="adam",
-        learning_rate=0.05,
+        optimizer_options={"betas": (0.5, 0.99)},
+        learning_rate=0.12,
+        schedule="fading",
         basis=Fourier(exponent=1.3),
     ),
     Recipe(
@@ -233,7 +237,7 @@ RECIPES = (
     ),
     Recipe(
         name="yosinski-a",
-        source="Yosinski et al. 2015 (arXiv 1506.06579), table 1, first row; their learning rate, 100 for 0 to 255, is 6 here.",
+        source="Yosinski et al. 2015 (arXiv 1506.06579), table 1, row 1; their rate, 100 for 0 to 255, is 6 here.",
         regularizer=gaussian_blur(0.5, every=4, first=0) + clip_small_norm(50) + clamp(),
         steps=500,
         learning_rate=6.0,
@@ -241,7 +245,7 @@ RECIPES = (
     ),
     Recipe(
         name="yosinski-b",
-        source="Yosinski et al. 2015, table 1, second row; their learning rate, 100 for 0 to 255, is 6 here.",
+        source="Yosinski et al. 2015, table 1, row 2; the rate as in row 1.",
         regularizer=decay(0.3) + clip_small_norm(20) + clamp(),
         steps=750,
         learning_rate=6.0,
@@ -249,7 +253,7 @@ RECIPES = (
     ),
     Recipe(
         name="yosinski-c",
-        source="Yosinski et al. 2015, table 1, third row; their learning rate, 100 for 0 to 255, is 6 here.",
+        source="Yosinski et al. 2015, table 1, row 3; the rate as in row 1.",
         regularizer=decay(1e-4) + gaussian_blur(1.0, every=4, first=0) + clamp(),
         steps=1000,
         learning_rate=6.0,
@@ -257,7 +261,7 @@ RECIPES = (
     ),
     Recipe(
         name="yosinski-d",
-        source="Yosinski et al. 2015, table 1, fourth row; their learning rate, as above.",
+        source="Yosinski et al. 2015, table 1, row 4; the rate as in row 1.",
         regularizer=gaussian_blur(0.5, every=4, first=0) + clip_small_contribution(90) + clamp(),
         steps=500,
         learning_rate=6.0,

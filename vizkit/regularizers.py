@@ -7,7 +7,7 @@ update. All work on zero-centred images, (batch, channels, height, width), and t
 What a regularizer's function needs it asks for by name, among: `image`, `strength`, `step` (0, 1, …), `generator`
 (randomness that follows from the ascent's seed, the step and the regularizer's name alone), `gradient` (of the step's
 objective with respect to the image), `low` and `high` (the valid range: what black and white are in this network's
-input). Other arguments, with defaults, are its options.
+input), `views` (how many views of each image an earlier view has made). Other arguments, with defaults, are its options.
 """
 
 import inspect
@@ -27,7 +27,7 @@ from .errors import VizkitError
 
 Place = Literal["penalty", "view", "projection"]
 Strength = float | tuple[float, ...]
-CONTEXT = ("image", "strength", "step", "generator", "low", "high", "gradient")
+CONTEXT = ("image", "strength", "step", "generator", "low", "high", "views", "gradient")
 
 _catalogue: dict[str, "Kind"] = {}
 
@@ -148,8 +148,9 @@ class Regularizer:
 
     def view(self, image: Tensor, **context: Any) -> Tensor:
         """What the network is shown in this step."""
+        batch = len(image)
         for nth, part in self._at("view"):
-            image = part(image=image, nth=nth, **context)
+            image = part(image=image, nth=nth, views=len(image) // batch, **context)
         return image
 
     def project(self, image: Tensor, **context: Any) -> Tensor:
@@ -343,32 +344,37 @@ def crops(
 
 
 @regularizer("view", strengths=None)
-def mirror(image: Tensor, generator: torch.Generator) -> Tensor:
+def mirror(image: Tensor, generator: torch.Generator, views: int = 1) -> Tensor:
     """
     >>> vizkit.mirror()
     vizkit.mirror()
 
     Shows the network the image or, every other time, its mirror image: most things have no left and right.
     """
-    return image.flip(-1) if torch.rand(1, generator=generator).item() < 0.5 else image
+    flips = (torch.rand(views, generator=generator) < 0.5).tolist()
+    return torch.cat([view.flip(-1) if flip else view for view, flip in zip(image.chunk(views), flips, strict=True)])
 
 
 @regularizer("view", strengths=(0.05, 0.6), default=0.3)
-def cut_out(image: Tensor, strength: float, generator: torch.Generator, low: Tensor, high: Tensor) -> Tensor:
+def cut_out(
+    image: Tensor, strength: float, generator: torch.Generator, low: Tensor, high: Tensor, views: int = 1
+) -> Tensor:
     """
     >>> vizkit.cut_out(0.3)
     vizkit.cut_out(0.3)
 
-    Hides a random square of `strength` of the image's side behind mid-grey, anew in each step: no single detail may
-    carry the whole score. DeVries & Taylor 2017 (arXiv 1708.04552), there for training.
+    Hides a random square of `strength` of the image's side behind mid-grey, anew in each view and step: no single
+    detail may carry the whole score. DeVries & Taylor 2017 (arXiv 1708.04552), there for training.
     """
     height, width = image.shape[-2:]
     tall, wide = round(strength * height), round(strength * width)
-    shown = torch.ones(1, 1, height, width, device=image.device)
-    top = int(torch.randint(height - tall + 1, (1,), generator=generator))
-    left = int(torch.randint(width - wide + 1, (1,), generator=generator))
-    shown[:, :, top : top + tall, left : left + wide] = 0
-    return image * shown + (low + high) / 2 * (1 - shown)
+    shown = torch.ones(views, 1, 1, height, width, device=image.device)
+    for view in shown:
+        top = int(torch.randint(height - tall + 1, (1,), generator=generator))
+        left = int(torch.randint(width - wide + 1, (1,), generator=generator))
+        view[..., top : top + tall, left : left + wide] = 0
+    mask = shown.expand(-1, len(image) // views, -1, -1, -1).flatten(0, 1)
+    return image * mask + (low + high) / 2 * (1 - mask)
 
 
 @regularizer("view", strengths=(0.01, 1), default=0.05)
