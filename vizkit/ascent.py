@@ -206,16 +206,17 @@ class Ascent:
         >>> vizkit.ascend(net, "flamingo", steps=2).run().picture.shape
         (224, 224, 3)
 
-        All the steps that are left; `progress` writes a line that counts them to standard error.
+        All the steps that are left; `progress` prints a line that counts them, over and over itself.
         """
-        began, first = time.perf_counter(), self.step
+        began, first, told = time.perf_counter(), self.step, 0.0
         for step in self:
-            if progress:
-                done = step.index + 1
-                left = (time.perf_counter() - began) / (done - first) * (self.steps - done)
-                sys.stderr.write(f"\rstep {done} of {self.steps}, score {step.score:.1f}, {left:.0f} s left ")
+            now, done = time.perf_counter(), step.index + 1
+            if progress and (now - told > 0.5 or done == self.steps):
+                told, left = now, (now - began) / (done - first) * (self.steps - done)
+                sys.stdout.write(f"\rstep {done} of {self.steps}, score {step.score:.1f}, {left:.0f} s left ")
+                sys.stdout.flush()
         if progress:
-            sys.stderr.write("\n")
+            sys.stdout.write("\n")
         return self
 
     def finish(self) -> Step:

@@ -50,7 +50,7 @@ def score_curve(ascent: Ascent) -> Figure:
     'step'
 
     The class score of every step, with the strongest rival and what the regularizer subtracts; a dotted line marks
-    each step at which a knob was turned.
+    each step at which a knob was turned. Where views were shown, a dot is the score of the finished picture itself.
     """
     figure = NotebookFigure(6, 3.4)
     draw_score_curve(figure.add_subplot(), ascent)
@@ -69,6 +69,7 @@ def draw_score_curve(axes: Axes, ascent: Ascent) -> None:
     """Draws the curves of `score_curve` into existing axes, after clearing them."""
     axes.clear()
     history = ascent.history[:]
+    result = history.pop() if ascent.finished and ascent.regularizer.views else None  # seen whole: another measure
     steps = [step.index for step in history]
     for image, label in enumerate(ascent.labels):
         axes.plot(steps, [step.scores[image] for step in history], color=COLOURS[image % 6], linewidth=2, label=label)
@@ -78,12 +79,14 @@ def draw_score_curve(axes: Axes, ascent: Ascent) -> None:
         if any(step.penalties[0] for step in history):
             axes.plot(steps, [s.penalties[0] for s in history], color=COLOURS[2], linestyle="--", label="penalty")
     drawn = list(axes.lines)
+    for image, score in enumerate(result.scores if result else ()):
+        axes.plot(ascent.step, score, "o", color=COLOURS[image % 6], clip_on=False)
     for step, knob, value in ascent.changes:
         axes.axvline(step, color=GREY, linestyle=":", linewidth=1)
         text = f"{knob.replace('_', ' ')} {value:g}" if isinstance(value, float) else str(value).replace("vizkit.", "")
         axes.text(step, 0.02, text, transform=axes.get_xaxis_transform(), rotation=90, ha="right", size=8, color=GREY)
     if history:  # a penalty can dwarf the scores: it does not stretch the axis
-        values = [value for step in history for value in (*step.scores, *step.rival_scores)]
+        values = [value for step in ascent.history for value in (*step.scores, *step.rival_scores)]
         margin = 0.05 * (max(values) - min(values)) + 0.5
         axes.set_ylim(min(values) - margin, max(values) + margin)
     reach = 64 * 2 ** math.ceil(math.log2(max(ascent.step, 1) / 64)) if ascent.step > 64 else 64
@@ -105,17 +108,20 @@ def score_changes(ascents: Sequence[Ascent], names: Sequence[str]) -> Figure:
     >>> vizkit.figures.score_changes([vizkit.ascend(net, "flamingo", steps=3).run()], ["score"]).axes[0].get_ylabel()
     'change of the score'
 
-    From the start image to the result: by how much the target's score changed, and the mean of all others, a pair of
-    bars for each ascent.
+    From the start image to the result: by how much the target's score changed, and the mean of its ten strongest
+    rivals (those of the first ascent's result), a pair of bars for each ascent.
     """
     figure = NotebookFigure(6, 3.2)
     axes = figure.add_subplot()
+    rivals: list[int] = []
     for at, ascent in enumerate(ascents):
         with torch.no_grad():
-            change = (ascent.net(ascent.image) - ascent.net(ascent.start_image))[0]
-        own = float(change[ascent.targets[0]])
-        others = float((change.sum() - own) / max(len(change) - 1, 1))
-        for shift, value, colour, label in ((-0.2, own, 0, "target"), (0.2, others, 1, "all others, mean")):
+            result = ascent.net(ascent.image)[0]
+            change = result - ascent.net(ascent.start_image)[0]
+        strongest = result.argsort(descending=True).tolist()
+        rivals = rivals or [index for index in strongest if index != ascent.targets[0]][:10]
+        own, others = float(change[ascent.targets[0]]), float(change[rivals].mean())
+        for shift, value, colour, label in ((-0.2, own, 0, "target"), (0.2, others, 1, "ten strongest rivals, mean")):
             axes.bar(at + shift, value, 0.38, color=COLOURS[colour], label=label if at == 0 else None)
             axes.annotate(f"{value:+.1f}", (at + shift, max(value, 0)), ha="center", va="bottom", color=GREY)
     axes.axhline(0, color=GREY, linewidth=0.8)

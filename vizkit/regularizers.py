@@ -7,7 +7,7 @@ update. All work on zero-centred images, (batch, channels, height, width), and t
 What a regularizer's function needs it asks for by name, among: `image`, `strength`, `step` (0, 1, …), `generator`
 (randomness that follows from the ascent's seed, the step and the regularizer's name alone), `gradient` (of the step's
 objective with respect to the image), `low` and `high` (the valid range: what black and white are in this network's
-input), `views` (how many views of each image an earlier view has made). Other arguments, with defaults, are its options.
+input), `views` (how many views of each image an earlier view has made). Others, with defaults, are its options.
 """
 
 import inspect
@@ -163,6 +163,11 @@ class Regularizer:
     def projects(self) -> bool:
         """Whether any part is a projection."""
         return any(self._at("projection"))
+
+    @property
+    def views(self) -> bool:
+        """Whether any part is a view."""
+        return any(self._at("view"))
 
     def _at(self, place: Place) -> Iterator[tuple[int, Part]]:
         """The parts that act there; each with a number, that tells parts of the same kind apart."""
