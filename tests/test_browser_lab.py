@@ -26,6 +26,7 @@ def lab(tmp_path_factory):
     )
     with jupyter(folder) as address, chromium_page() as page:
         notebook = Lab(page, address, name)
+        notebook.folder, notebook.address = folder, address
         notebook.run_cell(SETUP)
         notebook.run_cell(EXPLORER)
         yield notebook
@@ -83,11 +84,12 @@ compare
 """
 
 
-def test_three_regularizers_grow_side_by_side_on_one_timeline(tmp_path):
-    document = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(COMPARE)])
-    nbformat.write(document, tmp_path / "compare.ipynb")
-    with jupyter(tmp_path) as address, chromium_page() as page:
-        notebook = Lab(page, address, "compare.ipynb")
+def test_three_regularizers_grow_side_by_side_on_one_timeline(lab):
+    document = nbformat.read(NOTEBOOK, as_version=4)
+    document.cells = [nbformat.v4.new_code_cell(COMPARE)]
+    nbformat.write(document, lab.folder / "compare.ipynb")
+    with lab.page.context.browser.new_page(viewport={"width": 1400, "height": 1100}) as page:
+        notebook = Lab(page, lab.address, "compare.ipynb")
         notebook.run_cell(0)
         compare = ExplorerPage(notebook)
         captions = compare.root.locator(".vizkit-compared .vizkit-caption")
@@ -113,7 +115,7 @@ def test_three_regularizers_grow_side_by_side_on_one_timeline(tmp_path):
         assert compare.press_stop() < 1000
         compare.button("Save GIF").click()
         expect(compare.root.get_by_role("link", name="download it")).to_be_visible()
-        with Image.open(tmp_path / "strawberry.gif") as animation:
+        with Image.open(lab.folder / "strawberry.gif") as animation:
             assert animation.n_frames > 20
             assert animation.width > 2 * animation.height  # all three, side by side
         compare.screenshot("compare")

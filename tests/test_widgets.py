@@ -127,6 +127,7 @@ def test_run_shows_its_result_wherever_the_timeline_was(explorer):
 
 def test_keywords_of_ascend_set_the_knobs(tiny):
     wanted = {"steps": 7, "optimizer": "momentum", "learning_rate": 0.25, "objective": "probability", "start": "zero"}
+    wanted["schedule"] = "constant"
     explorer = vizkit.Explorer(
         tiny, 3, regularizer=vizkit.l2(1e-3) + vizkit.jitter(4), basis="pixels", seed=5, **wanted
     )
@@ -479,7 +480,7 @@ def test_keep_adds_the_picture_on_show_with_its_settings(explorer):
     ):
         picture, text = card.children
         assert np.array_equal(shown(picture)[14::28, 14::28], frame)
-        for word in (words, "<b>star</b>", "scale_and_rotate", "fourier", "adam 0.05"):
+        for word in (words, "<b>star</b>", "crops", "fourier", "adam 0.12"):
             assert word in text.value
 
 

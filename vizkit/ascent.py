@@ -227,6 +227,8 @@ class Ascent:
                 penalties = self.regularizer.penalty(image, **self._range)
                 look = self._record(self.step, image, self.net(image), penalties)
             self._keep_frame(self.step, image, always=True)
+            if not self.regularizer.views:  # or else it is another measure than the steps'
+                self._keep_best(look)
             self.history.append(look)
             self._closed = True
         return self.history[-1]

@@ -119,7 +119,7 @@ class Fourier:
     the image's side, by default the network's. Olah, Mordvintsev, Schubert 2017 (Feature Visualization),
     "preconditioning"; Lucid's param.spatial.
 
-    `standardise` gives the values before the sigmoid mean 0 and deviation 1, as in Fel et al. 2023 (arXiv 2306.06805).
+    `standardise` gives the values before colour and sigmoid mean 0 and deviation 1: Fel et al. 2023 (arXiv 2306.06805).
     """
 
     exponent: float = 1.0
@@ -137,9 +137,11 @@ class Fourier:
     def decode(self, net: Classifier, parameters: Tensor) -> Tensor:
         spectrum = torch.view_as_complex(parameters) * self._scale(net)
         values = torch.fft.irfft2(spectrum, s=_shape(net, self.size), norm="ortho") / 4
+        if self.standardise:
+            values = _standardised(values)
         if self._in_colour(net):
             values = torch.einsum("oc,bchw->bohw", _COLOUR.to(net.device), values)
-        return _squash(net, _standardised(values) if self.standardise else values)
+        return _squash(net, values)
 
     def encode(self, net: Classifier, image: Tensor) -> Tensor:
         values = _unsquash(net, _fitted(image, _shape(net, self.size)))
@@ -290,7 +292,7 @@ def start_parameters(
 
 def tile(pictures: Sequence[Pictures] | Pictures, columns: int | None = None, gap: int = 2) -> Pictures:
     """One picture, (height, width, 3), of several of the same size, row by row with a white `gap` between."""
-    columns = columns or math.ceil(math.sqrt(len(pictures)))
+    columns = columns or (len(pictures) if len(pictures) <= 4 else math.ceil(math.sqrt(len(pictures))))
     height, width = pictures[0].shape[:2]
     rows = math.ceil(len(pictures) / columns)
     sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8)

@@ -50,7 +50,12 @@ class Recipe(Settings):
 
     def ascend(self, net: Classifier, target: Any, **overrides: Any) -> Ascent:
         """As `vizkit.ascend` with these settings; keywords override them."""
-        return ascend(net, target, **(self.keywords | overrides))
+        return ascend(net, target, **self.overridden(overrides))
+
+    def overridden(self, overrides: dict[str, Any]) -> dict[str, Any]:
+        """The keywords of `vizkit.ascend`, some replaced; another optimizer brings its own rate and options."""
+        own: dict[str, Any] = {"optimizer_options": {}, "learning_rate": None} if "optimizer" in overrides else {}
+        return self.keywords | own | overrides
 
     @property
     def keywords(self) -> dict[str, Any]:
@@ -121,7 +126,8 @@ def regularizer_from_plain(plain: Any) -> Regularizer:
             raise VizkitError(f"No regularizer {part['name']!r}. Known: {', '.join(catalogue())}. Define yours first.")
         if not isinstance(options, dict) or not _are_like(options, kind.options):
             raise VizkitError(f"The options of {kind.name} are like {kind.options}, not {options!r}.")
-        total = total + kind(part["strength"] if kind.strengths else None, **options)
+        strength = part["strength"] if kind.strengths or isinstance(part["strength"], list) else None
+        total = total + kind(strength, **options)
     return total
 
 
@@ -198,7 +204,7 @@ RECIPES = (
     Recipe(
         name="ozbulak-regularized",
         source="pytorch-cnn-visualizations, generate_regularized_…; weight decay 1e-4 is l2(5e-5).",
-        regularizer=l2(5e-5) + round_to_bytes() + gaussian_blur(1, every=4, first=2),
+        regularizer=l2(5e-5) + round_to_bytes() + gaussian_blur(1, every=4, first=2) + round_to_bytes(),
         steps=149,
         learning_rate=6.0,
         start="bytes",
@@ -237,7 +243,7 @@ RECIPES = (
     ),
     Recipe(
         name="yosinski-a",
-        source="Yosinski et al. 2015 (arXiv 1506.06579), table 1, row 1; their rate, 100 for 0 to 255, is 6 here.",
+        source="Yosinski et al. 2015 (arXiv 1506.06579), table 1, row 1; the learning rate is ours.",
         regularizer=gaussian_blur(0.5, every=4, first=0) + clip_small_norm(50) + clamp(),
         steps=500,
         learning_rate=6.0,
@@ -245,7 +251,7 @@ RECIPES = (
     ),
     Recipe(
         name="yosinski-b",
-        source="Yosinski et al. 2015, table 1, row 2; the rate as in row 1.",
+        source="Yosinski et al. 2015, table 1, row 2; the rate is ours, too.",
         regularizer=decay(0.3) + clip_small_norm(20) + clamp(),
         steps=750,
         learning_rate=6.0,
@@ -253,7 +259,7 @@ RECIPES = (
     ),
     Recipe(
         name="yosinski-c",
-        source="Yosinski et al. 2015, table 1, row 3; the rate as in row 1.",
+        source="Yosinski et al. 2015, table 1, row 3; the rate is ours, too.",
         regularizer=decay(1e-4) + gaussian_blur(1.0, every=4, first=0) + clamp(),
         steps=1000,
         learning_rate=6.0,
@@ -261,7 +267,7 @@ RECIPES = (
     ),
     Recipe(
         name="yosinski-d",
-        source="Yosinski et al. 2015, table 1, row 4; the rate as in row 1.",
+        source="Yosinski et al. 2015, table 1, row 4; the rate is ours, too.",
         regularizer=gaussian_blur(0.5, every=4, first=0) + clip_small_contribution(90) + clamp(),
         steps=500,
         learning_rate=6.0,
@@ -287,7 +293,7 @@ RECIPES = (
         steps=1000,
         optimizer="nadam",
         learning_rate=1.0,
-        basis=Fourier(exponent=1.5, spread=1.0, decorrelate=False, size=1280, standardise=True),
+        basis=Fourier(exponent=1.5, spread=1.0, size=1280, standardise=True),
     ),
     Recipe(
         name="maco",

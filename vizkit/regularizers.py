@@ -54,10 +54,12 @@ class Kind:
         unknown = options.keys() - self.options.keys()
         if unknown:
             raise VizkitError(f"{self.name} has no option {sorted(unknown)}; it has {sorted(self.options) or 'none'}.")
-        if strength is not None and self.strengths is None:
-            raise VizkitError(f"{self.name} takes no strength: write vizkit.{self.name}().")
         if self.strengths is None:
-            strength = 1.0
+            if strength is not None and (not isinstance(strength, (list, tuple)) or set(strength) - {0, 1}):
+                raise VizkitError(
+                    f"{self.name} takes no strength: write vizkit.{self.name}(), or 0 or 1 for each of several images."
+                )
+            strength = 1.0 if strength is None else strength
         return Regularizer((Part(self, _checked(self.default if strength is None else strength, self), options),))
 
 
@@ -70,18 +72,23 @@ class Part:
     options: dict[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        strength = [] if self.kind.strengths is None else [as_code(self.strength)]
+        plain = self.kind.strengths is None and not isinstance(self.strength, tuple)
+        strength = [] if plain else [as_code(self.strength)]
         return f"vizkit.{self.kind.name}({', '.join(strength + [f'{k}={v!r}' for k, v in self.options.items()])})"
 
     def __call__(self, **context: Any) -> Tensor:
         """What the function gives; with one strength an image, each image gets its own, and the same randomness."""
         if self.kind.place == "penalty" or not isinstance(self.strength, tuple):
             return self._on(self.strength, context)
-        results = []
+        results, nths = [], context.get("nth", 0)
         for index, strength in enumerate(self.strength):
-            one = {k: v[index : index + 1] if k in ("image", "gradient") else v for k, v in context.items()}
+            # Several views an image stand view by view: those of one image are as many rows apart as there are images.
+            one = {k: v[index :: len(self.strength)] if k in ("image", "gradient") else v for k, v in context.items()}
+            if isinstance(nths, tuple):
+                one["nth"] = nths[index]
             results.append(self._on(strength, one))
-        return torch.stack(results, dim=1).flatten(0, 1)  # a view may return several an image: view by view
+        views = max(map(len, results))  # of strength 0 it has one: as often as the others, its mean is the same
+        return torch.stack([r.repeat(views // len(r), 1, 1, 1) for r in results], dim=1).flatten(0, 1)
 
     def _on(self, strength: Strength, context: dict[str, Any]) -> Tensor:
         if strength == 0 and self.kind.place != "penalty":
@@ -173,7 +180,18 @@ class Regularizer:
         """The parts that act there; each with a number, that tells parts of the same kind apart."""
         for index, part in enumerate(self.parts):
             if part.kind.place == place:
-                yield sum(other.kind is part.kind for other in self.parts[:index]), part
+                yield self._nth(index), part
+
+    def _nth(self, index: int) -> Any:
+        """How many parts of its kind stand before it; one number an image, where strengths of 0 make them differ."""
+        part = self.parts[index]
+        before = [other.strength for other in self.parts[:index] if other.kind is part.kind]
+        if not isinstance(part.strength, tuple):
+            return len(before)
+        return tuple(
+            sum(not isinstance(strength, tuple) or strength[image] != 0 for strength in before)
+            for image in range(len(part.strength))
+        )
 
 
 def regularizer(
@@ -445,8 +463,13 @@ def gaussian_blur(image: Tensor, strength: float, step: int, every: int = 1, fir
     if (step - (every - 1 if first is None else first)) % max(every, 1):
         return image
     radius = min(round(4 * strength), min(image.shape[-2:]) - 1)
-    blurred: Tensor = torchvision_blur(image, [2 * radius + 1] * 2, [strength] * 2) if radius else image
-    return blurred
+    if not radius:
+        return image
+    for dim in (2, 3):  # the mirror stands beyond the last pixel, as in scipy, where torchvision's stands on it
+        ends = image.narrow(dim, 0, radius).flip(dim), image.narrow(dim, -radius, radius).flip(dim)
+        image = torch.cat([ends[0], image, ends[1]], dim)
+    blurred: Tensor = torchvision_blur(image, [2 * radius + 1] * 2, [strength] * 2)
+    return blurred[:, :, radius:-radius, radius:-radius]
 
 
 @regularizer("projection", strengths=(1e-4, 0.3), default=0.01)
@@ -541,18 +564,21 @@ def side_by_side(regularizers: Sequence[Regularizer]) -> Regularizer:
     One regularizer for a batch, in which each image gets its own of the list.
     """
 
-    merged: dict[tuple[str, int], Part] = {}
+    merged: list[Part] = []
     for index, one in enumerate(regularizers):
         for place in get_args(Place):
-            for nth, part in one._at(place):
+            at = -1  # where this one's last part stands: the next one must come after it
+            for _, part in one._at(place):
                 if isinstance(part.strength, tuple):
                     raise VizkitError("side_by_side takes regularizers with one strength each.")
-                alone = tuple(part.strength if other == index else 0 for other in range(len(regularizers)))
-                key = (f"{part.kind.name} {part.options}", nth)
-                before = merged[key].strength if key in merged else (0,) * len(regularizers)
-                strengths = tuple(a + b for a, b in zip(before, alone, strict=True))  # type: ignore[arg-type]
-                merged[key] = replace(part, strength=strengths)
-    return Regularizer(tuple(merged.values()))
+                alike = [i for i, m in enumerate(merged) if i > at and (m.kind, m.options) == (part.kind, part.options)]
+                at = alike[0] if alike else len(merged)
+                if not alike:
+                    merged.append(replace(part, strength=(0,) * len(regularizers)))
+                before = merged[at].strength
+                after = tuple(part.strength if i == index else s for i, s in enumerate(before))  # type: ignore[arg-type]
+                merged[at] = replace(part, strength=after)
+    return Regularizer(tuple(merged))
 
 
 def _from(image: Tensor, low: Tensor | None, about: str) -> Tensor:

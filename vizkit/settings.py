@@ -88,10 +88,10 @@ class Settings:
             ) from error
 
     def learning_rate_at(self, step: int) -> float:
-        """The learning rate of a step: constant, or fading to a fifth of it over all the steps."""
+        """The learning rate of a step: constant, or fading to a fifth of it at the last."""
         if self.schedule != "fading":
             return self.learning_rate
-        return self.learning_rate * (1 - 0.8 * step / max(self.steps, 1))
+        return self.learning_rate * (1 - 0.8 * step / max(self.steps - 1, 1))
 
 
 def is_whole(value: Any) -> bool:

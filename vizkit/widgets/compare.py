@@ -43,7 +43,7 @@ class Compare(RunPanel):
         self._names = list(regularizers)
         batch = side_by_side(list(regularizers.values()))
         everything = shared + batch if shared else batch
-        self._recipe = Recipe(**(recipe_of_name(recipe).keywords | settings | {"regularizer": everything}))
+        self._recipe = Recipe(**recipe_of_name(recipe).overridden(settings | {"regularizer": everything}))
         self.picker = ClassPicker()
         self.picker.show(self.net, self.net.index(target))
         self.steps = field(W.BoundedIntText, "Steps", value=self._recipe.steps, min=1, max=100_000)

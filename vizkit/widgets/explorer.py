@@ -52,7 +52,7 @@ class Explorer(RunPanel):
         parts = {"controls": self.controls, "stage": stage, "score": score, "picture": self.picture}
         for name, part in (parts | {"strip": self.strip}).items():
             part.add_class(f"vizkit-{name}")
-        self.controls.set(Recipe(**(recipe_of_name(recipe).keywords | settings)))
+        self.controls.set(Recipe(**recipe_of_name(recipe).overridden(settings)))
         self.controls.preset.value = "–" if settings else recipe
         self.controls.seed.value = seed
         self._show_network(self.net, target)
