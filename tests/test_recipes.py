@@ -484,7 +484,7 @@ def test_a_recipe_that_is_not_there_names_those_that_are():
 
 
 def test_the_module_prints_every_recipe_with_its_source_and_its_code():
-    command = [sys.executable, "-W", "ignore", "-m", "vizkit.recipes"]
+    command = [sys.executable, "-W", "ignore", "-m", "vizkit"]
     shown = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True).stdout
     words = " ".join(shown.split())
     for one in RECIPES:

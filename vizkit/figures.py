@@ -44,16 +44,17 @@ def png(figure: Figure) -> bytes:
     return stream.getvalue()
 
 
-def score_curve(ascent: Ascent) -> Figure:
+def score_curve(ascent: Ascent, names: Sequence[str] = ()) -> Figure:
     """
     >>> vizkit.figures.score_curve(vizkit.ascend(net, "flamingo", steps=3).run()).axes[0].get_xlabel()
     'step'
 
     The class score of every step, with the strongest rival and what the regularizer subtracts; a dotted line marks
     each step at which a knob was turned. Where views were shown, a dot is the score of the finished picture itself.
+    `names` stand in for the class labels, where several images are of one class.
     """
     figure = NotebookFigure(6, 3.4)
-    draw_score_curve(figure.add_subplot(), ascent)
+    draw_score_curve(figure.add_subplot(), ascent, names)
     return figure
 
 
@@ -65,13 +66,13 @@ def live_figure() -> Figure:
     return figure
 
 
-def draw_score_curve(axes: Axes, ascent: Ascent) -> None:
+def draw_score_curve(axes: Axes, ascent: Ascent, names: Sequence[str] = ()) -> None:
     """Draws the curves of `score_curve` into existing axes, after clearing them."""
     axes.clear()
     history = ascent.history[:]
     result = history.pop() if ascent.finished and ascent.regularizer.views else None  # seen whole: another measure
     steps = [step.index for step in history]
-    for image, label in enumerate(ascent.labels):
+    for image, label in enumerate(names or ascent.labels):
         axes.plot(steps, [step.scores[image] for step in history], color=COLOURS[image % 6], linewidth=2, label=label)
     if history and len(ascent.labels) == 1:
         rival = f"strongest rival: {ascent.net.labels[history[-1].rivals[0]]}"

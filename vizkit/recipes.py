@@ -340,15 +340,9 @@ def recipe(name: str) -> Recipe:
 
 
 def table() -> str:
-    """Every recipe with its source and its code, as text: what `python -m vizkit.recipes` prints."""
+    """Every recipe with its source and its code, as text: what `python -m vizkit` prints."""
     entries = []
     for one in RECIPES:
         source = textwrap.fill(one.source, 100, initial_indent="    ", subsequent_indent="    ")
         entries.append(f"{one.name}\n{source}\n{textwrap.indent(one.code(), '        ')}")
     return "\n\n".join(entries)
-
-
-if __name__ == "__main__":
-    import sys
-
-    sys.stdout.write(table() + "\n")

@@ -49,6 +49,7 @@ class RunPanel(W.VBox):
         self.show_code = button("Show the code", "code", "The lines that make exactly this picture", self._on_code)
         self.curve = W.Image(format="png")
         self._figure = figures.live_figure()
+        self._names: list[str] = []  # of the images, for the curve; without any, it shows the class labels
         super().__init__()
         self.add_class("vizkit")
 
@@ -129,7 +130,7 @@ class RunPanel(W.VBox):
         now = time.perf_counter()
         if now - self._curve_drawn > CURVE_EVERY or not self.loop.busy:
             self._curve_drawn = now
-            figures.draw_score_curve(self._figure.axes[0], ascent)
+            figures.draw_score_curve(self._figure.axes[0], ascent, self._names)
             self.curve.value = figures.png(self._figure)
 
     def _remaining(self, ascent: Ascent) -> str:
