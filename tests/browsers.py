@@ -56,6 +56,29 @@ WATCH = """
 }
 """
 
+# Colab's page loses every widget message that does not answer a request still under way; so does this one then.
+STRICT = """
+() => {
+  const kernel = Jupyter.notebook.kernel, handle = kernel._handle_iopub_message.bind(kernel);
+  window.finished = new Set(); window.dropped = 0;
+  kernel._handle_iopub_message = (message) => {
+    const parent = message.parent_header && message.parent_header.msg_id;
+    if (message.header.msg_type === "status" && message.content.execution_state === "idle") finished.add(parent);
+    if (message.header.msg_type === "comm_msg" && (!parent || finished.has(parent))) { window.dropped++; return; }
+    return handle(message);
+  };
+}
+"""
+
+# Every message takes `half` milliseconds longer, there and back; their order stays.
+ROUND_TRIP = """
+(half) => {
+  const socket = Jupyter.notebook.kernel.ws, send = socket.send.bind(socket), receive = socket.onmessage;
+  socket.send = (message) => setTimeout(() => send(message), half);
+  socket.onmessage = (event) => setTimeout(() => receive.call(socket, event), half);
+}
+"""
+
 expect.set_options(timeout=60_000)
 
 
@@ -69,16 +92,28 @@ def require_chromium() -> str:
 
 
 @contextlib.contextmanager
-def jupyter(folder: Path, application: str = "lab", python: str = sys.executable) -> Iterator[str]:
-    """The address of a Jupyter server over `folder`."""
+def jupyter(
+    folder: Path,
+    application: str = "lab",
+    python: str = sys.executable,
+    environment: dict[str, str] | None = None,
+) -> Iterator[str]:
+    """The address of a Jupyter server over `folder`; "notebook" is the classic page or Notebook 7, as `python` has it.
+
+    `environment` comes on top of this process's own.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.token="]
-    options += [f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True"]
+    options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"]
+    # Classic Notebook 6 reads the first line, the others the second and third.
+    options += ["--NotebookApp.token=", f"--NotebookApp.notebook_dir={folder}"]
+    options += ["--ServerApp.token=", f"--ServerApp.root_dir={folder}"]
+    options += ["--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True"]
     command = [python, "-m", "jupyter", application, *options]
     own = {f"JUPYTER_{kind}_DIR": str(folder / ".jupyter") for kind in ("CONFIG", "DATA")}
     own["JUPYTERLAB_SETTINGS_DIR"] = own["JUPYTERLAB_WORKSPACES_DIR"] = str(folder / ".jupyter")
+    own |= environment or {}
     with (folder / "server.log").open("w") as log:
         server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder, env=os.environ | own)
     address = f"http://127.0.0.1:{port}"
@@ -116,16 +151,20 @@ def with_cells(notebook: Path, folder: Path, *sources: str) -> str:
 class Lab:
     """A notebook in JupyterLab, and a person in front of it."""
 
+    place = "lab/tree"
+    sliders_have_keys = True
+
     def __init__(self, page: Page, address: str, name: str) -> None:
         self.page = page
         self.errors: list[str] = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.goto(f"{address}/lab/tree/{name}?reset")
+        page.goto(f"{address}/{self.place}/{name}?reset")
         page.wait_for_function(
             "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.kernelDisplayStatus === 'idle'"
         )
         with contextlib.suppress(Exception):  # the box that asks about news, which would lie over the widgets
             page.get_by_role("button", name="No", exact=True).click(timeout=3000)
+        self.errors.clear()  # what the page itself got wrong while it opened
         page.evaluate(WATCH)
 
     def run_cell(self, index: int) -> None:
@@ -144,6 +183,15 @@ class Lab:
         script = "(i) => window.jupyterapp.shell.currentWidget.content.widgets[i].outputArea.node.innerText"
         return str(self.page.evaluate(script, index)).strip()
 
+    @property
+    def comms_over_subshells(self) -> str:
+        """How the page sends widgets' messages to the kernel."""
+        return str(
+            self.page.evaluate(
+                "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.commsOverSubshells"
+            )
+        )
+
     def interrupt(self) -> None:
         self.page.get_by_role("menuitem", name="Kernel", exact=True).click()
         self.page.get_by_role("menuitem", name=re.compile("^Interrupt Kernel")).click()
@@ -151,6 +199,55 @@ class Lab:
     def theme(self, name: str) -> None:
         self.page.evaluate("(theme) => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", name)
         time.sleep(1)
+
+
+class Notebook7(Lab):
+    """A notebook in Jupyter Notebook 7, which is JupyterLab's notebook on a page of its own."""
+
+    place = "notebooks"
+    sliders_have_keys = False  # the arrow keys move from cell to cell, even from within a slider
+
+
+class Classic:
+    """A notebook in classic Notebook 6.5, the stand-in for Colab's page, and a person in front of it.
+
+    `round_trip`: milliseconds that a message and its answer spend on their way.
+    """
+
+    sliders_have_keys = True
+
+    def __init__(self, page: Page, address: str, name: str, round_trip: float = 0) -> None:
+        self.page = page
+        self.errors: list[str] = []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.goto(f"{address}/notebooks/{name}")
+        page.wait_for_function(
+            "() => window.Jupyter?.notebook?.kernel?.is_connected() && Jupyter.notebook.kernel.info_reply?.banner"
+        )
+        page.evaluate(STRICT)
+        if round_trip:
+            page.evaluate(ROUND_TRIP, round_trip / 2)
+        page.evaluate(WATCH)
+
+    def run_cell(self, index: int) -> None:
+        """Runs the cell; returns when it has run."""
+        self.page.evaluate("(index) => Jupyter.notebook.execute_cells([index])", index)
+        self.page.wait_for_function("(i) => window.finished.has(Jupyter.notebook.get_cell(i).last_msg_id)", arg=index)
+
+    def output(self, index: int) -> str:
+        """The text under a cell."""
+        return str(
+            self.page.evaluate("(i) => Jupyter.notebook.get_cell(i).output_area.element[0].innerText", index)
+        ).strip()
+
+    def interrupt(self) -> None:
+        self.page.locator("#kernellink").click()
+        self.page.locator("#int_kernel").click()
+
+    @property
+    def dropped(self) -> int:
+        """How many messages the strict filter has kept from the page."""
+        return int(self.page.evaluate("() => window.dropped"))
 
 
 class ExplorerPage:
@@ -216,9 +313,58 @@ class ExplorerPage:
                                                {capture: true, once: true})"""
         )
         self.button("Stop").click()
-        self.wait_for_line("stopped")
-        script = "() => window.said.filter(([at, text]) => at > window.clicked && text.startsWith('stopped'))[0][0]"
-        return float(self.page.evaluate(f"() => ({script})() - window.clicked"))
+        script = "() => window.said.find(([at, text]) => at > window.clicked && text.startsWith('stopped'))"
+        self.page.wait_for_function(script)
+        return float(self.page.evaluate(f"() => ({script})()[0] - window.clicked"))
+
+    def pictures_a_second(self, least: float, seconds: float = 3, tries: int = 4) -> float:
+        """How many new pictures the page shows in a second; on a busy machine, the best of a few looks."""
+        best = 0.0
+        for _ in range(tries):
+            began, before = time.perf_counter(), self.count("pictures")
+            self.page.wait_for_timeout(seconds * 1000)
+            best = max(best, (self.count("pictures") - before) / (time.perf_counter() - began))
+            if best >= least:
+                break
+        return best
+
+    def set_steps(self, steps: int) -> float:
+        """Returns when, on the page's clock."""
+        box = self.root.locator(".widget-text", has_text=re.compile("^Steps")).locator("input")
+        box.fill(str(steps))
+        now = float(self.page.evaluate("() => performance.now()"))
+        box.press("Enter")
+        return now
+
+    def turn_steps(self, steps: int) -> float:
+        """Changes the number of steps during a run; the milliseconds until the page says that the run knows."""
+        began = self.set_steps(steps)
+        self.page.wait_for_function("(text) => window.said.at(-1)[1].includes(text)", arg=f"of {steps}")
+        script = "(text) => window.said.find(([, line]) => line.includes(text))[0]"
+        return float(self.page.evaluate(script, f"of {steps}") - began)
+
+    def slide(self, slider: Locator, place: float, *keys: str) -> None:
+        """Moves a slider: by `keys`, or on a page that keeps the keys for itself, by a click at this part of it."""
+        if self.notebook.sliders_have_keys:
+            slider.locator(".noUi-handle, .ui-slider-handle").first.focus()
+            for key in keys:
+                self.page.keyboard.press(key)
+        else:
+            bar = slider.locator(".noUi-target, .ui-slider").first
+            box = bar.bounding_box() or {"width": 0, "height": 0}
+            bar.click(position={"x": place * (box["width"] - 1), "y": box["height"] / 2}, force=True)
+            self.page.wait_for_timeout(400)  # while the handle glides there, the slider takes no other click
+
+    def measure(self, name: str, least: float) -> tuple[float, float, float]:
+        """Starts a run: pictures a second, and the milliseconds that a knob and Stop take. Noted in a file, too."""
+        self.set_steps(2000)
+        self.button("Start").click()
+        self.wait_for_step(5)
+        rate, knob, stop = self.pictures_a_second(least), self.turn_steps(1999), self.press_stop()
+        OUTPUT.mkdir(exist_ok=True)
+        with (OUTPUT / "measured.txt").open("a") as file:
+            file.write(f"{name}: {rate:.1f} pictures a second, a knob {knob:.0f} ms, Stop {stop:.0f} ms\n")
+        return rate, knob, stop
 
     def screenshot(self, name: str) -> None:
         OUTPUT.mkdir(exist_ok=True)
@@ -234,13 +380,12 @@ def walk(explorer: ExplorerPage, name: str) -> None:
     explorer.search("flam")
     expect(explorer.root.locator(".widget-select option")).to_have_count(1)
     assert explorer.options() == ["flamingo"]
+    expect(explorer.root.locator(".widget-select option:checked")).to_have_text("flamingo")
     explorer.pick("flamingo")
     explorer.choose("Preset", "simonyan")
     explorer.choose("Regularizer", "l1")
     explorer.choose("Regularizer", "l2")
-    steps = explorer.root.locator(".widget-text", has_text=re.compile("^Steps")).locator("input")
-    steps.fill("2000")
-    steps.press("Enter")
+    explorer.set_steps(2000)
 
     # Start: the picture and the curve grow.
     explorer.button("Start").click()
@@ -252,10 +397,7 @@ def walk(explorer: ExplorerPage, name: str) -> None:
 
     # A knob in the middle of the run: the curve gets its mark, and the code tells.
     strength = explorer.root.locator(".widget-hslider, .widget-selectionslider", has_text=re.compile("^strength"))
-    handle = strength.locator(".noUi-handle, .ui-slider-handle").first
-    handle.focus()
-    for _ in range(4):
-        page.keyboard.press("ArrowRight")
+    explorer.slide(strength.first, 0.7, *["ArrowRight"] * 4)
     turned = explorer.step
     explorer.wait_for_step(turned + 10)
 
@@ -282,11 +424,11 @@ def walk(explorer: ExplorerPage, name: str) -> None:
 
     # Scrub to an early frame, and back.
     newest = explorer.picture_source()
-    explorer.root.locator(".vizkit-timeline .noUi-handle, .vizkit-timeline .ui-slider-handle").first.focus()
-    page.keyboard.press("Home")
+    timeline = explorer.root.locator(".vizkit-timeline").first
+    explorer.slide(timeline, 0, "Home")
     expect(explorer.root.locator(".vizkit-caption").first).to_contain_text(re.compile(r"step 0(?!\d)"))
     assert explorer.picture_source() != newest
-    page.keyboard.press("End")
+    explorer.slide(timeline, 1, "End")
     explorer.wait_for_step(stopped)
 
     # Keep, and a second run beside it.
@@ -294,6 +436,7 @@ def walk(explorer: ExplorerPage, name: str) -> None:
     expect(explorer.root.locator(".vizkit-card")).to_have_count(1)
     explorer.search("strawb")
     expect(explorer.root.locator(".widget-select option")).to_have_count(1)
+    expect(explorer.root.locator(".widget-select option:checked")).to_have_text("strawberry")
     explorer.choose("Preset", "vizkit")
     explorer.button("Start").click()
     expect(explorer.root.locator(".vizkit-caption").first).to_contain_text("strawberry")

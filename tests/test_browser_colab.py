@@ -24,6 +24,7 @@ def colab(request, tmp_path_factory):
         "import ipywidgets\nprint(ipywidgets.__version__, bool(explorer.loop.clock))",
     )
     environment = {"IPYTHONDIR": str(ipython_folder(folder / ".ipython"))}
+    environment["OMP_NUM_THREADS"] = "1"  # the browser, which is elsewhere on Colab, needs a core of its own here
     with jupyter(folder, "notebook", stack().python, environment) as address, chromium_page() as page:
         notebook = Classic(page, address, name, request.param)
         notebook.run_cell(SETUP)
@@ -42,16 +43,10 @@ def test_a_class_model_grows_while_a_person_turns_the_knobs(colab):
     walk(ExplorerPage(colab), f"colab-{colab.round_trip}")
 
 
-def test_pictures_are_live_and_knobs_and_stop_act_at_once(colab, capsys):
-    explorer = ExplorerPage(colab)
-    explorer.button("Start").click()
-    explorer.wait_for_step(5)
-    rate = explorer.pictures_a_second(least=3)
-    knob = explorer.turn_steps(1999)
-    stop = explorer.press_stop()
-    with capsys.disabled():
-        print(f"\n{rate:.1f} pictures a second, a knob after {knob:.0f} ms, Stop after {stop:.0f} ms", end=" ")
+def test_pictures_are_live_and_knobs_and_stop_act_at_once(colab):
+    rate, knob, stop = ExplorerPage(colab).measure(f"colab, {colab.round_trip} ms round trip", least=3)
     assert rate >= 3
+    assert knob < 1000
     assert stop < 1000
 
 

@@ -143,6 +143,7 @@ class ClassPicker(W.VBox):
         options = [(f"{label} ({index})" if label in twice else label, index) for index, label in found.items()]
         if not options:
             return  # keep the list as it was: an empty one could choose nothing
+        self.choice.index = None  # or ipywidgets 7 would not mark a choice whose index is the same as before
         self.choice.options = options
         if chosen in found and not self.query.value.strip():
             self.choice.value = chosen

@@ -38,14 +38,18 @@ class Clock(anywidget.AnyWidget):
     answered = traitlets.Int(0).tag(sync=True)
     _esm = """
     function initialize({ model }) {
-      let count = 0, timer = null, gone = false;
+      let count = 0, asked = 0, timer = null, gone = false;
       const ask = () => {
         clearTimeout(timer);
         if (gone || !model.get("running")) return;
+        asked = performance.now();
         try { model.send({ tick: ++count }); } catch (error) { gone = true; return; }  // the kernel was restarted
         timer = setTimeout(ask, 2000);                                                 // no answer: ask again
       };
-      const wait = () => { clearTimeout(timer); timer = setTimeout(ask, 90); };
+      const wait = () => {  // a question every 125 ms; where the answer takes longer than that, soon after it
+        clearTimeout(timer);
+        timer = setTimeout(ask, Math.max(20, asked + 125 - performance.now()));
+      };
       model.on("change:answered", wait);
       model.on("change:running", wait);
       wait();
@@ -168,12 +172,8 @@ class RunLoop:
 
     def _show(self, at_once: bool = False) -> None:
         """Pushes what is new, not more often than people can see; with a clock, the clock's ticks do it."""
-        if self.clock is None and not self._closed:
-            self._publish_if_due(at_once)
-
-    def _publish_if_due(self, at_once: bool) -> None:
         now = time.perf_counter()
-        if at_once or now - self._shown >= FRAME:
+        if self.clock is None and not self._closed and (at_once or now - self._shown >= FRAME):
             self._shown = now
             self._publish()
 
@@ -182,7 +182,7 @@ class RunLoop:
             return
         try:
             ended = not self.busy
-            self._publish_if_due(at_once=ended)
+            self._publish()
             if ended:
                 self.clock.running = False  # after the last news, or they would be lost
                 return
