@@ -4,18 +4,16 @@ The environment is made once, in `.venv-colab`, and used again until Colab's lis
 torch, torchvision and the weights of the built-in CNN are linked into it rather than installed twice.
 """
 
+import atexit
 import hashlib
 import importlib.metadata
-import json
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -34,14 +32,6 @@ sys.modules["google.colab"] = google.colab = types.ModuleType("google.colab")
 """
 
 
-class Stack(NamedTuple):
-    """An environment with Colab's packages and vizkit."""
-
-    python: str
-    installed: dict[str, str]  # what the installation of vizkit brought along, itself included
-    seconds: float  # that it took
-
-
 def pins() -> dict[str, str]:
     """Name and version of everything that Colab has installed."""
     lines = re.findall(r"^([\w.-]+)==(\S+)$", FREEZE.read_text(), re.MULTILINE)
@@ -56,21 +46,34 @@ def python_version() -> str:
 
 
 @cache
-def stack() -> Stack:
-    """Installs vizkit as Colab would: by pip, from the source, into what is there."""
+def source() -> Path:
+    """The package as it stands here, as a git repository of its own."""
+    folder = Path(tempfile.mkdtemp()) / "vizkit"
+    atexit.register(shutil.rmtree, folder.parent, ignore_errors=True)
+    shutil.copytree(ROOT / "vizkit", folder / "vizkit", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder)
+    git = ["git", "-C", str(folder), "-c", "user.name=test", "-c", "user.email=test@localhost"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "As it stands"]):
+        subprocess.run([*git, *command], check=True)
+    return folder
+
+
+def colab(folder: Path, repository: str) -> dict[str, str]:
+    """Variables for a kernel that takes itself for Colab's, and for a git that finds `source()` at `repository`."""
+    startup = folder / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "colab.py").write_text(STARTUP)
+    git = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.file://{source()}.insteadOf"}
+    # The browser, which is elsewhere on Colab, needs a core of its own here.
+    return git | {"GIT_CONFIG_VALUE_0": repository, "IPYTHONDIR": str(folder), "OMP_NUM_THREADS": "1"}
+
+
+def stack() -> str:
+    """The Python of an environment with all that Colab's has; vizkit is not there."""
     python = str(_environment() / "bin" / "python")
-    subprocess.run([python, "-m", "pip", "uninstall", "-q", "-y", "vizkit-notebooks"], check=True)
-    with tempfile.TemporaryDirectory() as folder:
-        source, report = Path(folder) / "source", Path(folder) / "report.json"
-        shutil.copytree(ROOT / "vizkit", source / "vizkit", ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("pyproject.toml", "README.md", "LICENSE"):
-            shutil.copy(ROOT / name, source)
-        began = time.perf_counter()
-        _pip(python, "--report", str(report), str(source))
-        seconds = time.perf_counter() - began
-        packages: list[dict[str, Any]] = json.loads(report.read_text())["install"]
-    installed = {p["metadata"]["name"]: p["metadata"]["version"] for p in packages}
-    return Stack(python, installed, seconds)
+    subprocess.run([python, "-m", "pip", "uninstall", "-qqy", "vizkit-notebooks"], check=True)
+    return python
 
 
 def _environment() -> Path:
@@ -84,14 +87,15 @@ def _environment() -> Path:
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as constraints:
         constraints.writelines(f"{name}=={version}\n" for name, version in pins().items() if name not in SHARED)
         constraints.flush()
-        _pip(python, "-c", constraints.name, *PAGE)
+        pip_install(python, "-c", constraints.name, *PAGE)
     _share(next((FOLDER / "lib").glob("python*")) / "site-packages")
-    _pip(python, *SHARED)  # this torch may be newer than Colab's, and need newer packages than Colab has
+    pip_install(python, *SHARED)  # this torch may be newer than Colab's, and need newer packages than Colab has
     stamp.write_text(name)
     return FOLDER
 
 
-def _pip(python: str, *arguments: str) -> None:
+def pip_install(python: str, *arguments: str) -> None:
+    """Fails with pip's own words."""
     command = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *arguments]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
@@ -117,11 +121,3 @@ def _share(site: Path) -> None:
 
 def _applies(need: Requirement, extras: set[str]) -> bool:
     return not need.marker or any(need.marker.evaluate({"extra": extra}) for extra in ("", *extras))
-
-
-def ipython_folder(folder: Path) -> Path:
-    """An IPYTHONDIR whose kernels take themselves for Colab's."""
-    startup = folder / "profile_default" / "startup"
-    startup.mkdir(parents=True)
-    (startup / "colab.py").write_text(STARTUP)
-    return folder

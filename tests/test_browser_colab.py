@@ -1,13 +1,17 @@
 """The Explorer on Colab's stack: its packages, a page as strict as Colab's, and a server that is far away."""
 
+import time
 from pathlib import Path
 
+import colab_stack
 import pytest
+import tomllib
 from browsers import Classic, ExplorerPage, chromium_page, jupyter, walk, with_cells
-from colab_stack import ipython_folder, stack
 
 pytestmark = pytest.mark.browser
-NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "00_explore.ipynb"
+ROOT = Path(__file__).parent.parent
+NOTEBOOK = ROOT / "notebooks" / "00_explore.ipynb"
+ADDRESS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
 SETUP, EXPLORER, LAST = 1, 2, 5  # the cells of the notebook
 
 
@@ -21,22 +25,26 @@ def colab(request, tmp_path_factory):
         "old = explorer",
         "import asyncio\nstep = old.ascent.step\nawait asyncio.sleep(1)\nprint(old.loop.state, old.ascent.step - step)",
         "print(len([task for task in asyncio.all_tasks() if 'RunLoop' in repr(task)]))",
-        "import ipywidgets\nprint(ipywidgets.__version__, bool(explorer.loop.clock))",
+        "import ipywidgets\nprint(ipywidgets.__version__, bool(explorer.loop.clock), vizkit.__file__)",
     )
-    environment = {"IPYTHONDIR": str(ipython_folder(folder / ".ipython"))}
-    environment["OMP_NUM_THREADS"] = "1"  # the browser, which is elsewhere on Colab, needs a core of its own here
-    with jupyter(folder, "notebook", stack().python, environment) as address, chromium_page() as page:
+    environment = colab_stack.colab(folder / ".ipython", ADDRESS)
+    with jupyter(folder, "notebook", colab_stack.stack(), environment) as address, chromium_page() as page:
         notebook = Classic(page, address, name, request.param)
+        began = time.perf_counter()
         notebook.run_cell(SETUP)
+        notebook.installing = time.perf_counter() - began
         notebook.run_cell(EXPLORER)
         notebook.round_trip = request.param
         yield notebook
         assert notebook.errors == []
 
 
-def test_this_is_the_stack_that_colab_has_and_the_browser_asks_for_news(colab):
+def test_the_set_up_cell_installs_vizkit_into_what_colab_has(colab):
     colab.run_cell(LAST + 4)
-    assert colab.output(LAST + 4) == "7.7.1 True"
+    version, clock, place = colab.output(LAST + 4).split()
+    assert (version, clock) == ("7.7.1", "True")
+    assert place.startswith(str(colab_stack.FOLDER))
+    assert colab.installing < 20, "seconds; on Colab the weights have to be downloaded as well"
 
 
 def test_a_class_model_grows_while_a_person_turns_the_knobs(colab):

@@ -1,0 +1,65 @@
+"""Brings every notebook's badge and set-up cell, and the README's links, in line with the repository address.
+
+python .ci/repository.py                                # the address that stands in pyproject.toml
+python .ci/repository.py https://github.com/you/vizkit  # a fork: this address, there and everywhere
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+BADGE = "[![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)]({link})"
+LINK = "https://colab.research.google.com/github/{name}/blob/main/{place}"
+SETUP = """\
+# On Colab this installs vizkit; elsewhere it does nothing.
+import sys
+from importlib.util import find_spec
+
+if "google.colab" in sys.modules and not find_spec("vizkit"):
+    %pip install -q git+{address}"""
+
+
+def address_in(pyproject: str) -> str:
+    """The repository address, from the one place where it stands."""
+    found = re.search(r'^Repository = "(https://github\.com/[\w.-]+/[\w.-]+)"$', pyproject, re.MULTILINE)
+    if not found:
+        raise SystemExit('pyproject.toml has no line Repository = "https://github.com/owner/name".')
+    return found[1]
+
+
+def moved(text: str, old: str, new: str) -> str:
+    """A text with every link into one repository turned into a link into another."""
+    before, after = (address.removeprefix("https://github.com") for address in (old, new))
+    return re.sub(rf"(github\.com|/github){re.escape(before)}(?![\w-])", rf"\g<1>{after}", text)
+
+
+def in_line(notebook: str, place: str, address: str) -> str:
+    """A notebook's text with badge and set-up cell as they have to be."""
+    document = json.loads(notebook)
+    link = LINK.format(name=address.removeprefix("https://github.com/"), place=place)
+    first = "".join(document["cells"][0]["source"])
+    title, *rest = [part for part in first.split("\n\n") if "colab-badge" not in part]
+    document["cells"][0]["source"] = "\n\n".join([title, BADGE.format(link=link), *rest]).splitlines(keepends=True)
+    setup = next(cell for cell in document["cells"] if cell["cell_type"] == "code")
+    setup["source"] = SETUP.format(address=address).splitlines(keepends=True)
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def main(root: Path, new: str | None = None) -> None:
+    pyproject = root / "pyproject.toml"
+    old = address_in(pyproject.read_text())
+    new = address_in(f'Repository = "{new.rstrip("/")}"') if new else old
+    for path in [pyproject, root / "README.md", *sorted((root / "notebooks").rglob("*.ipynb"))]:
+        before = path.read_text()
+        after = moved(before, old, new)
+        if path.suffix == ".ipynb":
+            after = in_line(after, path.relative_to(root).as_posix(), new)
+        if after != before:
+            path.write_text(after)
+            sys.stdout.write(f"rewrote {path.relative_to(root)}\n")
+
+
+if __name__ == "__main__":
+    main(ROOT, *sys.argv[1:2])

