@@ -11,7 +11,18 @@ import vizkit
 
 HOUSE = Path(vizkit.__file__).parent
 # Each knows only those before it.
-ENGINE = ["errors", "builtin", "classifiers", "images", "regularizers", "settings", "ascent", "recipes", "reproduction"]
+ENGINE = [
+    "errors",
+    "builtin",
+    "classifiers",
+    "images",
+    "regularizers",
+    "optimizers",
+    "settings",
+    "ascent",
+    "recipes",
+    "reproduction",
+]
 
 
 def imports(name):

@@ -480,7 +480,7 @@ def test_keep_adds_the_picture_on_show_with_its_settings(explorer):
     ):
         picture, text = card.children
         assert np.array_equal(shown(picture)[14::28, 14::28], frame)
-        for word in (words, "<b>star</b>", "crops", "fourier", "adam 0.12"):
+        for word in (words, "<b>star</b>", "crops", "fourier", "half_adam 0.035"):
             assert word in text.value
 
 

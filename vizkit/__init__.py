@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 # only if torch is not loaded yet, and never against what the user has set.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-from . import builtin, classifiers, images, recipes, regularizers, reproduction, settings
+from . import builtin, classifiers, images, judging, recipes, regularizers, reproduction, settings
 from .ascent import Ascent, Step, ascend
 from .classifiers import Classifier, load, networks
 from .errors import Diverged, VizkitError
 from .images import Fourier, Phase, Pixels
+from .judging import second_opinion
 from .recipes import Recipe, recipe
 from .regularizers import (
     Regularizer,

@@ -349,8 +349,8 @@ def ascend(
         image a strength. None: no regularizer.
     seed: of all randomness. The same seed gives the same image, bit for bit, on the same machine.
     learning_rate: None takes the optimizer's own default.
-    optimizer: "ascent" (plain), "momentum", "adam", "nadam", "rmsprop", or a function that makes a torch optimizer
-        from a list of tensors; such an optimizer must maximise.
+    optimizer: "ascent" (plain), "momentum", "adam", "nadam", "rmsprop", "half_adam" (see `vizkit.optimizers`), or a
+        function that makes a torch optimizer from a list of tensors; such an optimizer must maximise.
     optimizer_options: what else it is told, such as {"betas": (0.5, 0.99)}.
     schedule: "constant"; "fading", down to a fifth of the learning rate at the last step; or "progress", where the
         learning rate is the rise of the objective that each step aims at (Yosinski et al. 2015).

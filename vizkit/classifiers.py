@@ -19,7 +19,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from . import builtin
 from .errors import VizkitError
 
-BUILTIN = "efficientnet_lite0"
+BUILTIN = {  # the networks that come with the install: how to make each, and its input size
+    "efficientnet_lite0": (builtin.pretrained_lite0, 224),
+    "efficientnet_lite2": (builtin.pretrained_lite2, 260),
+}
 
 
 class Classifier:
@@ -185,21 +188,24 @@ class Classifier:
             return False
 
 
-def load(name: str = BUILTIN, *, weights: str | None = None, device: str | torch.device | None = None) -> Classifier:
+def load(
+    name: str = "efficientnet_lite0", *, weights: str | None = None, device: str | torch.device | None = None
+) -> Classifier:
     """
     >>> vizkit.load()
     Classifier('efficientnet_lite0', 1000 classes, 3 × 224 × 224)
 
-    A trained ImageNet CNN. Without a name: EfficientNet-Lite0, whose weights came with the install. With a name out
+    A trained ImageNet CNN. Without a name: EfficientNet-Lite0, whose weights came with the install, as did those of
+    "efficientnet_lite2". With another name out
     of `vizkit.networks()`: that torchvision classifier with its own weights, downloaded once into torch's cache;
     `weights` names a version of them, such as "IMAGENET1K_V1". Raises `VizkitError` where the name is unknown, the
     weights can be neither found nor downloaded, or the checkpoint is damaged.
     """
-    if name == BUILTIN:
+    if name in BUILTIN:
+        make, size = BUILTIN[name]
         labels = torchvision.models.ResNet18_Weights.DEFAULT.meta["categories"]
-        module = builtin.pretrained_lite0()
-        net = Classifier(module, labels, size=224, mean=builtin.MEAN, std=builtin.STD, name=name, device=device)
-        net.code = "vizkit.load()"
+        net = Classifier(make(), labels, size=size, mean=builtin.MEAN, std=builtin.STD, name=name, device=device)
+        net.code = "vizkit.load()" if name == "efficientnet_lite0" else f'vizkit.load("{name}")'
         return net
     if name not in networks():
         near = ", ".join(difflib.get_close_matches(str(name), networks(), n=4, cutoff=0.3)) or "none"
@@ -227,11 +233,11 @@ def load(name: str = BUILTIN, *, weights: str | None = None, device: str | torch
 def networks() -> list[str]:
     """
     >>> vizkit.networks()[:3]
-    ['efficientnet_lite0', 'alexnet', 'convnext_base']
+    ['efficientnet_lite0', 'efficientnet_lite2', 'alexnet']
 
-    The names that `vizkit.load` knows: the built-in CNN first, then torchvision's classifiers.
+    The names that `vizkit.load` knows: the built-in CNNs first, then torchvision's classifiers.
     """
-    return [BUILTIN, *torchvision.models.list_models(module=torchvision.models)]
+    return [*BUILTIN, *torchvision.models.list_models(module=torchvision.models)]
 
 
 def _with_weights(name: str, version: torchvision.models.Weights) -> nn.Module:

@@ -177,14 +177,14 @@ _CROPS = crops(0.25, largest=0.3, count=6, size=0.175, centre_spread=0.15)  # 22
 RECIPES = (
     Recipe(
         name="vizkit",
-        source="Ours. It moves the frequencies of the picture; each step looks at two large random parts of it.",
+        source="Ours: the frequencies of the picture move; each step looks at two large random parts of it, turned, "
+        "mirrored or not, with a square hidden; strong frequencies keep part of their lead; the rate falls.",
         regularizer=crops(0.5, turn=10, count=2, size=0.714) + mirror() + cut_out(0.3),
         steps=64,
-        optimizer="adam",
-        optimizer_options={"betas": (0.5, 0.99)},
-        learning_rate=0.12,
+        optimizer="half_adam",
+        learning_rate=0.035,
         schedule="fading",
-        basis=Fourier(exponent=1.3),
+        basis=Fourier(exponent=1.15),
     ),
     Recipe(
         name="simonyan",

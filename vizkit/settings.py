@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .errors import VizkitError
 from .images import Basis, Pixels, as_basis
+from .optimizers import HalfAdam
 from .regularizers import Regularizer, none
 
 Objective = Literal["score", "probability", "log_probability"]
@@ -25,6 +26,7 @@ OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any], float]]
     "adam": (torch.optim.Adam, {}, 0.05),
     "nadam": (torch.optim.NAdam, {}, 0.05),
     "rmsprop": (torch.optim.RMSprop, {}, 0.05),
+    "half_adam": (HalfAdam, {}, 0.035),
 }
 
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
+import threading
 from html import escape
 from typing import Any
 
 import ipywidgets as W
 
-from .. import classifiers
+from .. import classifiers, judging
 from ..ascent import Ascent
 from ..classifiers import Classifier
 from ..errors import VizkitError
@@ -57,6 +58,7 @@ class Explorer(RunPanel):
         self.controls.seed.value = seed
         self._show_network(self.net, target)
         self._arrange([self.controls, stage, score], [self.keep], [self.strip])
+        threading.Thread(target=judging.default_judge).start()  # so that it is there when the first picture is done
 
     # What a person sees.
 
@@ -81,11 +83,18 @@ class Explorer(RunPanel):
         """The picture, and what was measured of it."""
         self.picture.format, self.picture.value = encode(ascent.frames[step][0])
         seen = ascent.history[step]
+        opinion = f"<br>{escape(self._opinion(ascent, step))}"
         self.caption.value = (
             f"<div class=vizkit-caption><b>{escape(ascent.labels[0])}</b> step {step}<br>"
             f"score <b>{seen.score:.1f}</b> &nbsp; probability <b>{seen.probability:.3f}</b><br>"
-            f"strongest rival: {escape(ascent.net.labels[seen.rivals[0]])} {seen.rival_scores[0]:.1f}</div>"
+            f"strongest rival: {escape(ascent.net.labels[seen.rivals[0]])} {seen.rival_scores[0]:.1f}{opinion}</div>"
         )
+
+    def _opinion(self, ascent: Ascent, step: int) -> str:
+        """What a second network says of the finished picture, if it knows the same classes."""
+        if not ascent.finished or step < ascent.step or ascent.net.labels != judging.default_judge().labels:
+            return ""
+        return str(judging.second_opinion(ascent.pictures[:1], ascent.targets[0])[0])
 
     def _show_network(self, net: Classifier, target: str | int | None = None) -> None:
         """The labels of `net` in the list; the class stays chosen where the network has one of that name."""
@@ -136,8 +145,9 @@ class Explorer(RunPanel):
             str(ascent.regularizer).replace("vizkit.", ""),
             f"{ascent.net.name}, {ascent.basis.name}, {ascent.settings.optimizer} {ascent.learning_rate:g}",
             f"seed {ascent.seed}, step {step}, score {ascent.history[step].score:.1f}",
+            self._opinion(ascent, step),
         ]
-        text = "<br>".join([f"<b>{escape(ascent.labels[0])}</b>", *map(escape, lines)])
+        text = "<br>".join([f"<b>{escape(ascent.labels[0])}</b>", *map(escape, filter(None, lines))])
         card = W.VBox([W.Image(format=kind, value=data), W.HTML(f"<div class=vizkit-note>{text}</div>")])
         card.add_class("vizkit-card")
         self.strip.children = (*self.strip.children, card)

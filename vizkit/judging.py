@@ -1,0 +1,78 @@
+"""The second opinion: what another network sees in the finished picture."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.transforms.functional import resize
+
+from .classifiers import Classifier, load
+from .errors import VizkitError
+from .images import Pictures
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """
+    >>> vizkit.judging.Opinion("flamingo", 0.93, 1, "flamingo", 0.93)
+    Opinion(target='flamingo', probability=0.93, rank=1, seen='flamingo', seen_probability=0.93)
+
+    What a judge thinks of one picture: its `probability` for the target class and the `rank` of that class (1 is
+    first); what it has `seen` first of all, with its probability.
+    """
+
+    target: str
+    probability: float
+    rank: int
+    seen: str
+    seen_probability: float
+
+    def __str__(self) -> str:
+        if self.rank == 1:
+            return f"second opinion: {self.probability:.2f}"
+        return f"second opinion: {self.probability:.2f}, sees {self.seen} {self.seen_probability:.2f}"
+
+
+def second_opinion(
+    pictures: Pictures, targets: str | int | Sequence[str | int], judge: Classifier | None = None
+) -> list[Opinion]:
+    """
+    >>> vizkit.second_opinion(np.zeros((1, 224, 224, 3), np.uint8), "flamingo")[0].rank > 1
+    True
+
+    Another network's opinion of pictures that it took no part in: uint8, (batch, height, width, 3), resized to its own
+    input. `targets`: the class of each picture, or one for all; labels are safest, since they mean the same to every
+    judge. `judge`: any `Classifier`; None takes EfficientNet-Lite2, which comes with the install. A class score says
+    how much a picture excites the network that made it; only one that was not asked can say whether it shows the thing.
+    Of two networks with the same training data, though, the second may share the blind spots of the first.
+
+    Raises `VizkitError` where the judge does not know a class.
+    """
+    judge = judge or default_judge()
+    listed = [targets] * len(pictures) if isinstance(targets, (str, int)) else list(targets)
+    if len(listed) != len(pictures):
+        raise VizkitError(f"{len(listed)} targets for {len(pictures)} picture(s). Give one, or one a picture.")
+    indices = [judge.index(target) for target in listed]
+    with torch.inference_mode():
+        probabilities = judge(_as_input(judge, pictures)).softmax(dim=1)
+    opinions = []
+    for row, index in zip(probabilities, indices, strict=True):
+        first = int(row.argmax())
+        rank = 1 + int((row > row[index]).sum())
+        opinions.append(Opinion(judge.labels[index], float(row[index]), rank, judge.labels[first], float(row[first])))
+    return opinions
+
+
+@cache
+def default_judge() -> Classifier:
+    """EfficientNet-Lite2, loaded once: it is frozen, so all may share it."""
+    return load("efficientnet_lite2")
+
+
+def _as_input(judge: Classifier, pictures: Pictures) -> Tensor:
+    values = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).to(judge.device) / 255
+    values = resize(values, [judge.height, judge.width], antialias=True)
+    return judge.normalise(values[:, : judge.channels])
