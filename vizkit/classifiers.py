@@ -76,7 +76,9 @@ class Classifier:
         self.labels = _checked_labels(labels, classes)
 
     def __repr__(self) -> str:
-        return f"Classifier({self.name!r}, {len(self.labels)} classes, {self.channels} × {self.height} × {self.width})"
+        size = f"{self.channels} × {self.height} × {self.width}"
+        place = "" if self.device.type == "cpu" else f", on {self.device}"
+        return f"Classifier({self.name!r}, {len(self.labels)} classes, {size}{place})"
 
     def __call__(self, image: Tensor) -> Tensor:
         """Raw class scores, (batch, classes), of zero-centred images, (batch, channels, height, width).

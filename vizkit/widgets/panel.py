@@ -139,7 +139,8 @@ class RunPanel(W.VBox):
             return f"{'finished' if state == 'ready' else state} at step {done}"
         if state == "paused":
             return f"paused at step {done} of {total}"
-        return f"step {done} of {total}, {self._worked / max(done, 1) * (total - done):.0f} s left"
+        left = self._worked / max(done, 1) * (total - done)
+        return f"step {done} of {total}, {left:.0f} s left on {ascent.net.device}"
 
     def _say(self, text: str, alert: bool = False) -> None:
         self.message.value = note(text, alert=alert) if text else ""
