@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import torchvision
 from conftest import GRAY, RGB
 from scipy import ndimage
 from torch import nn
@@ -656,3 +657,12 @@ def test_a_regularizer_draws_the_same_whatever_stands_beside_it(rgb, added, monk
         vizkit.ascend(rgb, 2, regularizer=regularizer, steps=3).run()
     assert lots[0] == lots[1] == lots[2]
     assert len({tuple(lot) for lot in lots[0]}) == 3
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "vgg16"])
+def test_our_recipe_runs_on_other_networks_as_it_is(name):
+    module = torchvision.models.get_model(name, weights=None, num_classes=10)
+    other = vizkit.Classifier(module, size=224, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+    ascent = vizkit.recipe("vizkit").ascend(other, 3, steps=2).run()
+    assert ascent.picture.shape == (224, 224, 3)
+    assert np.isfinite(ascent.history[-1].score)

@@ -2,6 +2,7 @@
 
 import io
 import math
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -151,7 +152,8 @@ def grid(pictures: Sequence[Any] | Pictures, captions: Sequence[str] = (), colum
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
         if index < len(captions):
-            axes.set_xlabel(captions[index], fontsize=9, color=GREY, parse_math=False)
+            lines = [textwrap.fill(line, 30) for line in captions[index].splitlines()]
+            axes.set_xlabel("\n".join(lines), fontsize=9, color=GREY, parse_math=False)
     return figure
 
 
