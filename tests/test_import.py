@@ -16,6 +16,7 @@ ENGINE = [
     "builtin",
     "classifiers",
     "images",
+    "mechanism",
     "regularizers",
     "optimizers",
     "settings",

@@ -563,7 +563,7 @@ def test_the_best_picture_may_be_the_last(linear):
 
 @pytest.fixture
 def three_views(monkeypatch):
-    monkeypatch.setattr(vizkit.regularizers, "_catalogue", dict(vizkit.regularizers._catalogue))
+    monkeypatch.setattr(vizkit.mechanism, "_catalogue", dict(vizkit.mechanism._catalogue))
 
     @vizkit.regularizer("view", strengths=None)
     def three_ways(image):
@@ -644,7 +644,7 @@ def test_side_by_side_prints_as_code_and_comes_back_from_json(name):
 
 @pytest.mark.parametrize("added", [vizkit.l2(1e-2), vizkit.mirror(), vizkit.noise(0.1), vizkit.shake(2)], ids=repr)
 def test_a_regularizer_draws_the_same_whatever_stands_beside_it(rgb, added, monkeypatch):
-    monkeypatch.setattr(vizkit.regularizers, "_catalogue", dict(vizkit.regularizers._catalogue))
+    monkeypatch.setattr(vizkit.mechanism, "_catalogue", dict(vizkit.mechanism._catalogue))
     lots = []
 
     @vizkit.regularizer("view", strengths=None)

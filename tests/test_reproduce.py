@@ -175,7 +175,7 @@ def test_code_names_any_class(make_cnn, label):
 
 
 def test_code_with_a_regularizer_of_ones_own_runs_where_it_is_defined(tiny, monkeypatch):
-    monkeypatch.setattr(vizkit.regularizers, "_catalogue", dict(vizkit.regularizers._catalogue))
+    monkeypatch.setattr(vizkit.mechanism, "_catalogue", dict(vizkit.mechanism._catalogue))
 
     @vizkit.regularizer("penalty", strengths=(1e-6, 1))
     def roughness(image, power=2):

@@ -69,7 +69,7 @@ def explorer(tiny):
 @pytest.fixture
 def catalogue(monkeypatch):
     """Regularizers that a test makes are gone after it."""
-    monkeypatch.setattr(vizkit.regularizers, "_catalogue", dict(vizkit.regularizers._catalogue))
+    monkeypatch.setattr(vizkit.mechanism, "_catalogue", dict(vizkit.mechanism._catalogue))
 
 
 # The panel.

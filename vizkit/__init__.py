@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 # only if torch is not loaded yet, and never against what the user has set.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-from . import builtin, classifiers, images, judging, recipes, regularizers, reproduction, settings
+from . import builtin, classifiers, images, judging, mechanism, recipes, regularizers, reproduction, settings
 from .ascent import Ascent, Step, ascend
 from .classifiers import Classifier, load, networks
 from .errors import Diverged, VizkitError
 from .images import Fourier, Phase, Pixels
 from .judging import second_opinion
+from .mechanism import Regularizer, none, regularizer
 from .recipes import Recipe, recipe
 from .regularizers import (
-    Regularizer,
     clamp,
     clip_small_contribution,
     clip_small_norm,
@@ -37,9 +37,7 @@ from .regularizers import (
     lp,
     mirror,
     noise,
-    none,
     pad,
-    regularizer,
     resize,
     round_to_bytes,
     scale_and_rotate,

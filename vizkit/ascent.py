@@ -13,7 +13,7 @@ from torch import Tensor
 from .classifiers import Classifier
 from .errors import Diverged, VizkitError
 from .images import Basis, Pictures, as_start, start_parameters, to_pictures
-from .regularizers import Regularizer, none
+from .mechanism import Regularizer, none
 from .settings import Objective, OptimizerMaker, Schedule, Settings, is_whole
 
 FRAME_BYTES = 64 * 2**20

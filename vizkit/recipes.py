@@ -10,9 +10,8 @@ from .ascent import Ascent, ascend
 from .classifiers import Classifier
 from .errors import VizkitError
 from .images import BASES, STARTS, Basis, Fourier, Phase, Pixels
+from .mechanism import Regularizer, catalogue, none
 from .regularizers import (
-    Regularizer,
-    catalogue,
     clamp,
     clip_small_contribution,
     clip_small_norm,
@@ -25,7 +24,6 @@ from .regularizers import (
     l2,
     mirror,
     noise,
-    none,
     pad,
     resize,
     round_to_bytes,

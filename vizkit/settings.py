@@ -10,8 +10,8 @@ from torch import Tensor
 
 from .errors import VizkitError
 from .images import Basis, Pixels, as_basis
+from .mechanism import Regularizer, none
 from .optimizers import HalfAdam
-from .regularizers import Regularizer, none
 
 Objective = Literal["score", "probability", "log_probability"]
 Schedule = Literal["constant", "fading", "progress"]

@@ -9,9 +9,10 @@ import ipywidgets as W
 from .. import classifiers
 from ..ascent import Ascent
 from ..classifiers import Classifier
+from ..mechanism import Regularizer
 from ..recipes import Recipe
 from ..recipes import recipe as recipe_of_name
-from ..regularizers import Regularizer, side_by_side
+from ..regularizers import side_by_side
 from .controls import ClassPicker, field
 from .panel import RunPanel
 from .parts import encode

@@ -10,8 +10,8 @@ import ipywidgets as W
 from ..classifiers import Classifier, networks
 from ..errors import VizkitError
 from ..images import BASES, STARTS, as_basis
+from ..mechanism import Regularizer, catalogue, none
 from ..recipes import Recipe, recipes
-from ..regularizers import Regularizer, catalogue, none
 from ..settings import OBJECTIVES, OPTIMIZERS, SCHEDULES
 
 ROWS = 6  # how many regularizers can be added up
