@@ -76,8 +76,13 @@ def colab(folder: Path, repository: str) -> dict[str, str]:
     startup.mkdir(parents=True)
     (startup / "colab.py").write_text(STARTUP)
     git = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.file://{source()}.insteadOf"}
-    # The browser, which is elsewhere on Colab, needs a core of its own here.
-    return git | {"GIT_CONFIG_VALUE_0": repository, "IPYTHONDIR": str(folder), "OMP_NUM_THREADS": "1"}
+    return {
+        **git,
+        "GIT_CONFIG_VALUE_0": repository,
+        "IPYTHONDIR": str(folder),
+        "PYTHONPATH": "",  # or a vizkit on it would be found
+        "OMP_NUM_THREADS": "1",  # the browser, which is elsewhere on Colab, needs a core of its own here
+    }
 
 
 def stack() -> str:
