@@ -281,6 +281,7 @@ class ExplorerPage:
         return [text.strip() for text in self.root.locator(".widget-select option").all_inner_texts()]
 
     def pick(self, label: str) -> None:
+        self.page.wait_for_timeout(500)  # as long as a person takes to see the list change
         self.root.locator(".widget-select select").select_option(label)
 
     @property

@@ -144,11 +144,9 @@ class ClassPicker(W.VBox):
         if not options:
             return  # keep the list as it was: an empty one could choose nothing
         self.choice.index = None  # or ipywidgets 7 would not mark a choice whose index is the same as before
-        self.choice.options = options
-        if chosen in found and not self.query.value.strip():
-            self.choice.value = chosen
-        else:
-            self.choice.index = 0
+        with self.choice.hold_sync():  # the browser gets list and choice at once, or it loses its place
+            self.choice.options = options
+            self.choice.index = list(found).index(chosen) if chosen in found and not self.query.value.strip() else 0
 
 
 class Controls(W.VBox):
