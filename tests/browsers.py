@@ -15,7 +15,8 @@ from typing import Any
 
 import nbformat
 import pytest
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 OUTPUT = Path(__file__).parent / "output"  # screenshots, to be looked at
@@ -45,7 +46,7 @@ WATCH = """
     } catch (error) { /* replaced by a newer one before it was read */ }
   };
   setInterval(() => {
-    note("img.vizkit-picture, .vizkit-picture img", window.pictures);
+    note("img.vizkit-picture, .vizkit-picture img, .vizkit-compared img", window.pictures);
     note(".vizkit-score img", window.curves);
     const line = document.querySelector(".vizkit-row .vizkit-note");
     if (line && last.line !== line.textContent) {
@@ -131,13 +132,18 @@ def jupyter(
 
 
 @contextlib.contextmanager
-def chromium_page(width: int = 1400, height: int = 1100) -> Iterator[Page]:
+def chromium_page() -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=require_chromium(), args=FLAGS)
-        page = browser.new_page(viewport={"width": width, "height": height})
-        page.set_default_timeout(60_000)
-        yield page
+        with new_page(browser) as page:
+            yield page
         browser.close()
+
+
+def new_page(browser: Browser) -> Page:
+    page = browser.new_page(viewport={"width": 1400, "height": 1100})
+    page.set_default_timeout(60_000)
+    return page
 
 
 def with_cells(notebook: Path, folder: Path, *sources: str) -> str:
@@ -146,6 +152,24 @@ def with_cells(notebook: Path, folder: Path, *sources: str) -> str:
     document.cells += [nbformat.v4.new_code_cell(source) for source in sources]
     nbformat.write(document, folder / notebook.name)
     return notebook.name
+
+
+COMPARE = """
+import vizkit
+
+three = {"none": vizkit.none(), "L2": vizkit.l2(1e-3), "L1": vizkit.l1(1e-3)}
+compare = vizkit.Compare(three, target="flamingo", shared=vizkit.crops(0.4, turn=10), steps=400)
+compare
+"""
+
+
+def with_compare(folder: Path) -> str:
+    """A notebook in `folder` whose one cell shows three regularizers side by side; its name."""
+    cells = [nbformat.v4.new_code_cell(COMPARE)]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    document = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    nbformat.write(document, folder / "compare.ipynb")
+    return "compare.ipynb"
 
 
 class Lab:
@@ -449,3 +473,37 @@ def walk(explorer: ExplorerPage, name: str) -> None:
     explorer.button("Keep").click()
     expect(explorer.root.locator(".vizkit-card")).to_have_count(2)
     explorer.screenshot(f"{name}-stopped")
+
+
+def walk_compare(compare: ExplorerPage, name: str, folder: Path) -> None:
+    """The same with the notebook of `with_compare`."""
+    captions = compare.root.locator(".vizkit-compared .vizkit-caption")
+    expect(captions).to_have_count(3)
+    compare.search("strawb")
+    expect(compare.root.locator(".widget-select option")).to_have_count(1)
+    compare.button("Start").click()
+    compare.wait_for_step(3)
+    assert compare.pictures_a_second(least=3) >= 3
+    compare.wait_for_step(20)
+    compare.button("Pause").click()
+    compare.wait_for_line("paused")
+    texts = captions.all_inner_texts()
+    assert [text.split("\n")[0] for text in texts] == ["none", "L2", "L1"]
+    assert len({text.split("step")[1].split(",")[0] for text in texts}) == 1  # one timeline for all
+    images = compare.root.locator(".vizkit-compared img")
+    sources = images.evaluate_all("images => images.map(i => i.src)")
+    timeline = compare.root.locator(".vizkit-timeline").first
+    compare.slide(timeline, 0, "Home")
+    expect(captions.last).to_contain_text("step 0,")
+    early = images.evaluate_all("images => images.map(i => i.src)")
+    assert not set(early) & set(sources)
+    compare.slide(timeline, 1, "End")
+    compare.button("Go on").click()
+    compare.wait_for_step(40)
+    assert compare.press_stop() < 1000
+    compare.button("Save GIF").click()
+    expect(compare.root.get_by_role("link", name="download it")).to_be_visible()
+    with Image.open(folder / "strawberry.gif") as animation:
+        assert animation.n_frames > 20
+        assert animation.width > 2 * animation.height  # all three, side by side
+    compare.screenshot(name)

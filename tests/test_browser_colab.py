@@ -7,7 +7,18 @@ from pathlib import Path
 import colab_stack
 import pytest
 import tomllib
-from browsers import OUTPUT, Classic, ExplorerPage, chromium_page, jupyter, walk, with_cells
+from browsers import (
+    OUTPUT,
+    Classic,
+    ExplorerPage,
+    chromium_page,
+    jupyter,
+    new_page,
+    walk,
+    walk_compare,
+    with_cells,
+    with_compare,
+)
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
@@ -55,7 +66,7 @@ def colab(request, tmp_path_factory):
         notebook.run_cell(SETUP)
         notebook.installing = time.perf_counter() - began
         notebook.run_cell(EXPLORER)
-        notebook.round_trip = request.param
+        notebook.round_trip, notebook.folder, notebook.address = request.param, folder, address
         yield notebook
         assert notebook.errors == []
 
@@ -100,6 +111,15 @@ def test_a_cell_run_again_leaves_no_step_of_its_old_run_alive(colab):
     assert colab.output(LAST + 2) == "stopped 0"
     colab.run_cell(LAST + 3)
     assert colab.output(LAST + 3) == "0"
+
+
+def test_three_regularizers_grow_side_by_side(colab):
+    with new_page(colab.page.context.browser) as page:
+        notebook = Classic(page, colab.address, with_compare(colab.folder), colab.round_trip)
+        notebook.run_cell(0)
+        walk_compare(ExplorerPage(notebook), f"colab-{colab.round_trip}-compare", colab.folder)
+        assert notebook.errors == []
+        assert notebook.dropped == 0
 
 
 def test_no_news_was_lost_on_its_way_to_the_page(colab):

@@ -2,11 +2,8 @@
 
 from pathlib import Path
 
-import nbformat
 import pytest
-from browsers import ExplorerPage, Lab, chromium_page, jupyter, walk, with_cells
-from PIL import Image
-from playwright.sync_api import expect
+from browsers import ExplorerPage, Lab, chromium_page, jupyter, new_page, walk, walk_compare, with_cells, with_compare
 
 pytestmark = pytest.mark.browser
 NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "00_explore.ipynb"
@@ -75,48 +72,9 @@ def test_it_looks_right_on_a_narrow_page_and_in_the_dark(lab):
     lab.theme("JupyterLab Light")
 
 
-COMPARE = """
-import vizkit
-
-three = {"none": vizkit.none(), "L2": vizkit.l2(1e-3), "L1": vizkit.l1(1e-3)}
-compare = vizkit.Compare(three, target="flamingo", shared=vizkit.crops(0.4, turn=10), steps=400)
-compare
-"""
-
-
 def test_three_regularizers_grow_side_by_side_on_one_timeline(lab):
-    document = nbformat.read(NOTEBOOK, as_version=4)
-    document.cells = [nbformat.v4.new_code_cell(COMPARE)]
-    nbformat.write(document, lab.folder / "compare.ipynb")
-    with lab.page.context.browser.new_page(viewport={"width": 1400, "height": 1100}) as page:
-        notebook = Lab(page, lab.address, "compare.ipynb")
+    with new_page(lab.page.context.browser) as page:
+        notebook = Lab(page, lab.address, with_compare(lab.folder))
         notebook.run_cell(0)
-        compare = ExplorerPage(notebook)
-        captions = compare.root.locator(".vizkit-compared .vizkit-caption")
-        expect(captions).to_have_count(3)
-        compare.search("strawb")
-        expect(compare.root.locator(".widget-select option")).to_have_count(1)
-        compare.button("Start").click()
-        compare.wait_for_step(20)
-        compare.button("Pause").click()
-        compare.wait_for_line("paused")
-        texts = captions.all_inner_texts()
-        assert [text.split("\n")[0] for text in texts] == ["none", "L2", "L1"]
-        assert len({text.split("step")[1].split(",")[0] for text in texts}) == 1  # one timeline for all
-        sources = compare.root.locator(".vizkit-compared img").evaluate_all("images => images.map(i => i.src)")
-        compare.root.locator(".vizkit-timeline .noUi-handle").first.focus()
-        page.keyboard.press("Home")
-        expect(captions.last).to_contain_text("step 0,")
-        early = compare.root.locator(".vizkit-compared img").evaluate_all("images => images.map(i => i.src)")
-        assert not set(early) & set(sources)
-        page.keyboard.press("End")
-        compare.button("Go on").click()
-        compare.wait_for_step(40)
-        assert compare.press_stop() < 1000
-        compare.button("Save GIF").click()
-        expect(compare.root.get_by_role("link", name="download it")).to_be_visible()
-        with Image.open(lab.folder / "strawberry.gif") as animation:
-            assert animation.n_frames > 20
-            assert animation.width > 2 * animation.height  # all three, side by side
-        compare.screenshot("compare")
+        walk_compare(ExplorerPage(notebook), "compare", lab.folder)
         assert notebook.errors == []
