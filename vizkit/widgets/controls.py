@@ -127,7 +127,7 @@ class ClassPicker(W.VBox):
     @property
     def target(self) -> int:
         """The index of the chosen class."""
-        return int(self.choice.value)
+        return int(self.choice.value or 0)
 
     @property
     def label(self) -> str:
@@ -144,9 +144,10 @@ class ClassPicker(W.VBox):
         if not options:
             return  # keep the list as it was: an empty one could choose nothing
         self.choice.index = None  # or ipywidgets 7 would not mark a choice whose index is the same as before
-        with self.choice.hold_sync():  # the browser gets list and choice at once, or it loses its place
-            self.choice.options = options
-            self.choice.index = list(found).index(chosen) if chosen in found and not self.query.value.strip() else 0
+        # First no choice, then the list, then the choice: the browser marks it only if it has changed.
+        self.choice.index = None
+        self.choice.options = options
+        self.choice.index = list(found).index(chosen) if chosen in found and not self.query.value.strip() else 0
 
 
 class Controls(W.VBox):
