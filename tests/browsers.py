@@ -248,6 +248,8 @@ class Classic:
         page.wait_for_function(
             "() => window.Jupyter?.notebook?.kernel?.is_connected() && Jupyter.notebook.kernel.info_reply?.banner"
         )
+        # The page's widget extension loads late; widgets that are made before it is there are lost.
+        page.wait_for_function("() => 'jupyter.widget' in Jupyter.notebook.kernel.comm_manager.targets")
         page.evaluate(STRICT)
         if round_trip:
             page.evaluate(ROUND_TRIP, round_trip / 2)
