@@ -113,6 +113,10 @@ def jupyter(
     options += ["--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True"]
     command = [python, "-m", "jupyter", application, *options]
     own = {f"JUPYTER_{kind}_DIR": str(folder / ".jupyter") for kind in ("CONFIG", "DATA")}
+    # Without the box that asks about news, which would lie over the widgets.
+    news = folder / ".jupyter" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+    news.parent.mkdir(parents=True, exist_ok=True)
+    news.write_text('{"fetchNews": "false", "checkForUpdates": false}')
     own["JUPYTERLAB_SETTINGS_DIR"] = own["JUPYTERLAB_WORKSPACES_DIR"] = str(folder / ".jupyter")
     own |= environment or {}
     with (folder / "server.log").open("w") as log:
@@ -186,8 +190,6 @@ class Lab:
         page.wait_for_function(
             "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.kernelDisplayStatus === 'idle'"
         )
-        with contextlib.suppress(Exception):  # the box that asks about news, which would lie over the widgets
-            page.get_by_role("button", name="No", exact=True).click(timeout=3000)
         self.errors.clear()  # what the page itself got wrong while it opened
         page.evaluate(WATCH)
 

@@ -143,7 +143,6 @@ class ClassPicker(W.VBox):
         options = [(f"{label} ({index})" if label in twice else label, index) for index, label in found.items()]
         if not options:
             return  # keep the list as it was: an empty one could choose nothing
-        self.choice.index = None  # or ipywidgets 7 would not mark a choice whose index is the same as before
         # First no choice, then the list, then the choice: the browser marks it only if it has changed.
         self.choice.index = None
         self.choice.options = options
