@@ -13,6 +13,8 @@ HOUSE = Path(vizkit.__file__).parent
 # Each knows only those before it.
 ENGINE = [
     "errors",
+    "modules",
+    "checkpoints",
     "builtin",
     "classifiers",
     "images",

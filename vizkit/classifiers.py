@@ -1,6 +1,5 @@
 """A trained CNN with all it takes to talk to it: labels, input size, mean and standard deviation; frozen and fast."""
 
-import copy
 import difflib
 import hashlib
 import operator
@@ -8,21 +7,36 @@ import re
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlparse
 
 import torch
 import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from . import builtin
 from .errors import VizkitError
+from .modules import (
+    Scores,
+    advice,
+    as_module,
+    climb,
+    close,
+    first_convolution,
+    folded,
+    name_of,
+    pick_scores,
+    prepared,
+    probability,
+    said,
+)
 
-BUILTIN = {  # the networks that come with the install: how to make each, and its input size
+BUILTIN = {  # the ImageNet networks that come with the install: how to make each, and its input size
     "efficientnet_lite0": (builtin.pretrained_lite0, 224),
     "efficientnet_lite2": (builtin.pretrained_lite2, 260),
 }
+SMALL = ("shapes", "fashion")  # and the small CNNs, trained by vizkit
 
 
 class Classifier:
@@ -33,20 +47,25 @@ class Classifier:
 
     A trained CNN and all it takes to talk to it. `module` maps zero-centred images, (batch, channels, height, width),
     to raw class scores, (batch, classes). vizkit works on a copy of it: in eval mode, frozen, in float32, without
-    hooks, batch norm folded into the convolutions; the caller's module is not touched.
+    hooks, batch norm folded into the convolutions; the caller's module is not touched. A TorchScript module, an
+    exported program and one in torch.compile or DataParallel serve as well.
 
     labels: the name of every class, in the order of the scores; None numbers them.
     size: the side of the input in pixels, or (height, width).
     mean, std: what the training pictures, in [0, 1], were normalised with: a number, or one a channel. A network that
         normalises for itself takes mean=0, std=1.
     name: what to call it. device: where to run it; None takes a GPU where there is one.
+    scores: where the class scores are if the module returns more than one tensor: a key ("logits"), an index, the name
+        of an attribute, or a function of what it returns.
 
-    Raises `VizkitError` where these do not fit the module, or where it does not return raw class scores.
+    Raises `VizkitError` where these do not fit the module, where it does not return raw class scores, or where no
+    gradient comes back from them to the image. Warns where the scores are probabilities, do not change with the image,
+    or change with the other images of the batch.
     """
 
     def __init__(
         self,
-        module: nn.Module,
+        module: nn.Module | torch.export.ExportedProgram,
         labels: Sequence[str] | None = None,
         *,
         size: int | tuple[int, int],
@@ -54,25 +73,23 @@ class Classifier:
         std: float | Sequence[float],
         name: str | None = None,
         device: str | torch.device | None = None,
+        scores: Scores | None = None,
     ) -> None:
-        if not isinstance(module, nn.Module):
-            raise VizkitError(f"A Classifier takes a torch.nn.Module, not {type(module).__name__}.")
-        self.name = name or type(module).__name__
+        given = as_module(module)
+        self.name = name or name_of(given)
         self.code = "vizkit.Classifier(...)  # yours"  # the expression that makes it, for code shown to people
         self.height, self.width = _as_size(size)
-        self.channels = _channels(module, mean, std)
-        self.device = torch.device(device) if device is not None else _default_device()
+        self.channels = _channels(given, mean, std)
+        self.device = torch.device(device) if device is not None else default_device()
         self.mean = _per_channel(mean, self.channels, "mean").to(self.device)
         self.std = _per_channel(std, self.channels, "std").to(self.device)
         if not (self.std > 0).all():
             raise VizkitError(f"std must be above zero in every channel, not {std}.")
         self.low, self.high = (0 - self.mean) / self.std, (1 - self.mean) / self.std
-        self.network = _prepared(module).to(self.device)
-        classes = self._probe()
-        self.any_size = self._takes_any_size()
-        fast = _folded(self.network)
-        if _agree(fast, self.network, self.blank()):
-            self.network = fast
+        self._pick, self._layout = scores, torch.channels_last  # the faster layout, mostly
+        with torch.inference_mode(False):  # what is made in that mode can never be climbed
+            self.network = prepared(given, self.device).to(memory_format=self._layout)
+            classes = self._probe(len(labels) if isinstance(labels, Sequence) else None)
         self.labels = _checked_labels(labels, classes)
 
     def __repr__(self) -> str:
@@ -87,8 +104,12 @@ class Classifier:
         """
         if not self.any_size and image.shape[-2:] != (self.height, self.width):
             image = F.interpolate(image, size=(self.height, self.width), mode="bilinear", align_corners=False)
-        scores: Tensor = self.network(image.contiguous(memory_format=torch.channels_last))
-        return scores
+        return pick_scores(self._run(image), self._pick, self.name)
+
+    @property
+    def recipe(self) -> str:
+        """The name of the recipe that suits its input: "small" for up to 96 pixels, or else "vizkit"."""
+        return "small" if max(self.height, self.width) <= 96 else "vizkit"
 
     def blank(self, batch: int = 1) -> Tensor:
         """The zero image, (batch, channels, height, width): mid-grey, or the mean colour."""
@@ -154,40 +175,87 @@ class Classifier:
             )
         return number
 
-    def _probe(self) -> int:
-        """The number of classes, from one look at a zero image; a clear error where the module is no classifier."""
-        shape = (1, self.channels, self.height, self.width)
+    def _run(self, image: Tensor) -> Any:
+        # A copy: some modules change what they are given.
+        return self.network(image.clone(memory_format=self._layout))
+
+    def _probe(self, expected: int | None) -> int:
+        """The number of classes, from a look at two random pictures; folds what can be folded.
+
+        A clear error where the module is no classifier that can be climbed, a warning where it is a doubtful one.
+        """
+        shape = (2, self.channels, self.height, self.width)
+        pair = self.normalise(torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(self.device))
+        alone = self._look(pair[:1], expected)
+        self.any_size = self._takes_any_size(alone)
+        how_to = advice(self.network, *shape[1:])
+        plain, self.network = self.network, folded(self.network).to(memory_format=self._layout)
         try:
-            with torch.no_grad():
-                scores = self.network(self.blank())
-        except Exception as error:
-            wants = _first_convolution(self.network)
-            hint = f" Its first convolution takes {wants.in_channels} channel(s)." if wants else ""
+            scores, gradient = climb(self, pair, self.name, how_to)
+            is_exact = close(scores[:1], alone)
+        except Exception:
+            is_exact = False
+        if not is_exact:
+            self.network = plain
+            scores, gradient = climb(self, pair, self.name, how_to)
+        if not gradient.isfinite().all():
             raise VizkitError(
-                f"{self.name} cannot take an image of shape {shape}.{hint} Check size, mean and std. It said: {error}"
-            ) from error
-        if not isinstance(scores, Tensor):
-            raise VizkitError(
-                f"{self.name} returns a {type(scores).__name__}, not one tensor of class scores. "
-                "Wrap it in a module that returns the scores alone."
+                f"The gradient of {self.name} is not finite. Has its forward a root, a norm or a logarithm of zero? "
+                "Add a small number inside."
             )
+        if not is_exact and not close(scores[:1], alone):
+            mixed = f"{self.name} scores a picture otherwise when another is beside it: a layer works as in training."
+            if how_to:
+                raise VizkitError(mixed + how_to)
+            self._warn(f"{mixed} Class models of one batch will depend on each other.")
+        if not gradient.any():
+            self._warn(f"No score of {self.name} changes with the image. Does its forward round, or compare?")
+        if not callable(self._pick) and (kind := probability(scores)):
+            self._warn(
+                f"The scores of {self.name} are {kind}. A class model needs the raw scores: "
+                "take the softmax off its end, or pick the scores before it, scores=…."
+            )
+        return alone.shape[1]
+
+    def _look(self, image: Tensor, expected: int | None) -> Tensor:
+        """The class scores of one picture, in the layout that the module can take."""
+        with torch.no_grad():
+            try:
+                output = self._run(image)
+            except Exception:  # such as a view() after a convolution: it wants the usual layout
+                self._layout = torch.contiguous_format
+                self.network.to(memory_format=self._layout)
+                try:
+                    output = self._run(image)
+                except Exception as error:
+                    wants = first_convolution(self.network)
+                    hint = f" Its first convolution takes {wants} channel(s)." if wants else ""
+                    how_to = advice(self.network, *image.shape[1:])
+                    raise VizkitError(
+                        f"{self.name} cannot take an image of shape {tuple(image.shape)}.{hint} "
+                        f"Check size, mean and std.{how_to} It said: {said(error)}"
+                    ) from error
+            scores = pick_scores(output, self._pick, self.name, expected)
         if scores.ndim != 2 or scores.shape[0] != 1:
             raise VizkitError(
                 f"{self.name} returns shape {tuple(scores.shape)} for one image; class scores are (1, classes). "
-                "Is the last layer missing?"
+                "Is the last layer missing, or the size another?"
             )
         if not scores.isfinite().all():
             raise VizkitError(f"{self.name} gives scores that are not finite. Did its training diverge?")
-        return scores.shape[1]
+        return scores
 
-    def _takes_any_size(self) -> bool:
+    def _takes_any_size(self, alone: Tensor) -> bool:
         """Whether the network gives scores for smaller images, too, as those that pool over all places do."""
         smaller = self.blank()[..., : self.height * 5 // 7, : self.width * 5 // 7]
         try:
             with torch.no_grad():
-                return bool(self.network(smaller).ndim == 2)
+                return pick_scores(self._run(smaller), self._pick, self.name).shape == alone.shape
         except Exception:
             return False
+
+    def _warn(self, text: str) -> None:
+        warnings.warn(text, stacklevel=4)  # where the Classifier is made
 
 
 def load(
@@ -197,12 +265,15 @@ def load(
     >>> vizkit.load()
     Classifier('efficientnet_lite0', 1000 classes, 3 × 224 × 224)
 
-    A trained ImageNet CNN. Without a name: EfficientNet-Lite0, whose weights came with the install, as did those of
-    "efficientnet_lite2". With another name out
-    of `vizkit.networks()`: that torchvision classifier with its own weights, downloaded once into torch's cache;
-    `weights` names a version of them, such as "IMAGENET1K_V1". Raises `VizkitError` where the name is unknown, the
-    weights can be neither found nor downloaded, or the checkpoint is damaged.
+    A trained CNN. Without a name: EfficientNet-Lite0, for ImageNet, whose weights came with the install, as did those
+    of "efficientnet_lite2" and of two small CNNs, which load in milliseconds: "shapes" (eight coloured shapes, 64 × 64)
+    and "fashion" (Fashion-MNIST, gray, 28 × 28). With another name out of `vizkit.networks()`: that torchvision
+    classifier with its own ImageNet weights, downloaded once into torch's cache; `weights` names a version of them,
+    such as "IMAGENET1K_V1". Raises `VizkitError` where the name is unknown, the weights can be neither found nor
+    downloaded, or the checkpoint is damaged.
     """
+    if name in SMALL:
+        return small_network(Path(__file__).parent / "weights" / f"{name}.pt", f'vizkit.load("{name}")', device)
     if name in BUILTIN:
         make, size = BUILTIN[name]
         labels = torchvision.models.ResNet18_Weights.DEFAULT.meta["categories"]
@@ -235,11 +306,22 @@ def load(
 def networks() -> list[str]:
     """
     >>> vizkit.networks()[:3]
-    ['efficientnet_lite0', 'efficientnet_lite2', 'alexnet']
+    ['efficientnet_lite0', 'efficientnet_lite2', 'shapes']
 
     The names that `vizkit.load` knows: the built-in CNNs first, then torchvision's classifiers.
     """
-    return [*BUILTIN, *torchvision.models.list_models(module=torchvision.models)]
+    return [*BUILTIN, *SMALL, *torchvision.models.list_models(module=torchvision.models)]
+
+
+def small_network(file: Path, code: str, device: str | torch.device | None = None) -> Classifier:
+    """A small CNN out of a file that `vizkit.training.save` wrote; `code` is the Python that loads it again."""
+    saved = torch.load(file, map_location="cpu", weights_only=True)
+    cnn = builtin.small_cnn(saved["channels"], len(saved["labels"]), saved["size"], saved["width"])
+    cnn.load_state_dict(saved["weights"])
+    keywords = {key: saved[key] for key in ("size", "mean", "std")}
+    net = Classifier(cnn, saved["labels"], **keywords, name=file.stem, device=device)
+    net.code = code
+    return net
 
 
 def _with_weights(name: str, version: torchvision.models.Weights) -> nn.Module:
@@ -276,7 +358,8 @@ def _sha256(file: Path) -> str:
     return digest.hexdigest()
 
 
-def _default_device() -> torch.device:
+def default_device() -> torch.device:
+    """A GPU where there is one."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -291,16 +374,11 @@ def _as_size(size: int | tuple[int, int]) -> tuple[int, int]:
     return height, width
 
 
-def _first_convolution(module: nn.Module) -> nn.Conv2d | None:
-    return next((layer for layer in module.modules() if isinstance(layer, nn.Conv2d)), None)
-
-
 def _channels(module: nn.Module, mean: float | Sequence[float], std: float | Sequence[float]) -> int:
     """As many as mean and std have; for plain numbers, as many as the first convolution takes, or else one."""
     given = max(len(value) if isinstance(value, Sequence) else 1 for value in (mean, std))
-    first = _first_convolution(module)
     is_plain = not isinstance(mean, Sequence) and not isinstance(std, Sequence)
-    return int(first.in_channels) if is_plain and first else given
+    return (first_convolution(module) if is_plain else None) or given
 
 
 def _per_channel(value: float | Sequence[float], channels: int, name: str) -> Tensor:
@@ -327,47 +405,3 @@ def _checked_labels(labels: Sequence[str] | None, classes: int) -> list[str]:
 
 def _positions(label: str, labels: Sequence[str]) -> list[int]:
     return [index for index, other in enumerate(labels) if other == label]
-
-
-def _prepared(module: nn.Module) -> nn.Module:
-    """A copy of the module in eval mode, frozen, in float32, without the caller's hooks."""
-    remembered = [v for layer in module.modules() for v in vars(layer).values() if isinstance(v, Tensor)]
-    try:
-        network = copy.deepcopy(module, {id(value): value.detach().clone() for value in remembered})
-    except Exception as error:
-        raise VizkitError(
-            f"{type(module).__name__} cannot be copied ({error}). Load its state dict into a fresh one and pass that."
-        ) from error
-    for layer in network.modules():
-        for hooks in (layer._forward_hooks, layer._backward_hooks, layer._backward_pre_hooks):
-            hooks.clear()
-        for key, hook in list(layer._forward_pre_hooks.items()):
-            if not type(hook).__module__.startswith("torch.nn.utils"):  # weight norm and the like live in pre-hooks
-                del layer._forward_pre_hooks[key]
-    for parameter in network.parameters():
-        parameter.grad = None
-    return network.eval().requires_grad_(False).float().to(memory_format=torch.channels_last)
-
-
-def _folded(network: nn.Module) -> nn.Module:
-    """A copy in which each batch norm that follows a convolution in a plain Sequential is part of its weights."""
-    folded = copy.deepcopy(network)
-    for block in folded.modules():
-        if not isinstance(block, nn.Sequential) or type(block).forward is not nn.Sequential.forward:
-            continue
-        for index in range(len(block) - 1):
-            first, second = block[index], block[index + 1]
-            if not isinstance(first, nn.Conv2d) or not isinstance(second, nn.BatchNorm2d):
-                continue
-            plain = type(first) is nn.Conv2d and not first._forward_pre_hooks  # its weight is not computed anew
-            if plain and second.track_running_stats:
-                block[index], block[index + 1] = fuse_conv_bn_eval(first, second), nn.Identity()
-    return folded.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-
-
-def _agree(network: nn.Module, other: nn.Module, like: Tensor) -> bool:
-    """Whether both give the same scores, up to rounding, for noise: the proof that folding changed nothing."""
-    noise = torch.randn(like.shape, generator=torch.Generator().manual_seed(0)).to(like.device)
-    with torch.no_grad():
-        first, second = network(noise), other(noise)
-    return torch.allclose(first, second, rtol=1e-3, atol=1e-3 * float(second.abs().nan_to_num().max()))
