@@ -6,6 +6,8 @@ from pathlib import Path
 
 import colab_stack
 import pytest
+import skimage.data
+import skimage.io
 import tomllib
 from browsers import (
     OUTPUT,
@@ -111,6 +113,27 @@ def test_a_cell_run_again_leaves_no_step_of_its_old_run_alive(colab):
     assert colab.output(LAST + 2) == "stopped 0"
     colab.run_cell(LAST + 3)
     assert colab.output(LAST + 3) == "0"
+
+
+def test_a_class_model_grows_from_an_uploaded_photo_and_everything_has_a_name(colab):
+    colab.run_cell(EXPLORER)
+    explorer, image = ExplorerPage(colab), colab.page.locator(".vizkit-picture img")
+    expect(image).to_have_attribute("alt", "start image: random")
+    explorer.button("More knobs").press("Enter")
+    for name in ("strength", "Learning rate", "Timeline"):
+        expect(explorer.root.get_by_role("slider", name=name).first).to_have_attribute(
+            "aria-valuetext", re.compile(".")
+        )
+    explorer.choose("Start from", "photo")
+    skimage.io.imsave(colab.folder / "cat.jpg", skimage.data.chelsea())
+    with colab.page.expect_file_chooser() as chooser:
+        explorer.button("Choose a photo").click()
+    chooser.value.set_files(colab.folder / "cat.jpg")
+    expect(explorer.root.get_by_text("cat.jpg, 451 × 300")).to_be_visible()
+    expect(image).to_have_attribute("alt", "start image: photo")
+    explorer.button("Start").press("Enter")
+    expect(image).to_have_attribute("alt", re.compile("class model of flamingo on efficientnet_lite0, step [1-9]"))
+    assert explorer.press_stop() < 1000
 
 
 def test_three_regularizers_grow_side_by_side(colab):

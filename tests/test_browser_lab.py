@@ -1,9 +1,13 @@
 """The Explorer in the real JupyterLab, in the real Chromium, by real clicks and keys."""
 
+import re
 from pathlib import Path
 
 import pytest
+import skimage.data
 from browsers import ExplorerPage, Lab, chromium_page, jupyter, new_page, walk, walk_compare, with_cells, with_compare
+from PIL import Image
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "00_explore.ipynb"
@@ -70,6 +74,122 @@ def test_it_looks_right_on_a_narrow_page_and_in_the_dark(lab):
     assert overflow <= 1
     lab.page.set_viewport_size({"width": 1400, "height": 1100})
     lab.theme("JupyterLab Light")
+
+
+def test_a_class_model_grows_from_an_uploaded_photo(lab):
+    lab.run_cell(EXPLORER)
+    explorer, image = ExplorerPage(lab), lab.page.locator(".vizkit-picture img")
+    expect(image).to_have_attribute("alt", "start image: random")
+    explorer.button("More knobs").click()
+    explorer.choose("Start from", "photo")
+    random = explorer.picture_source()
+    explorer.button("Start").click()
+    expect(explorer.root.get_by_role("alert")).to_contain_text("Press Choose a photo")
+    Image.fromarray(skimage.data.chelsea()).save(lab.folder / "cat.jpg")
+    with lab.page.expect_file_chooser() as chooser:
+        explorer.button("Choose a photo").click()
+    chooser.value.set_files(lab.folder / "cat.jpg")
+    expect(explorer.root.get_by_text("cat.jpg, 451 × 300")).to_be_visible()
+    expect(image).to_have_attribute("alt", "start image: photo")
+    expect(explorer.root.get_by_role("alert")).to_have_count(0)
+    assert explorer.picture_source() != random
+    explorer.screenshot("lab-photo")
+    explorer.set_steps(2000)
+    explorer.button("Start").click()
+    explorer.wait_for_step(5)
+    assert explorer.press_stop() < 1000
+    explorer.slide(explorer.root.locator(".vizkit-timeline"), 0, "Home")
+    expect(explorer.root.locator(".vizkit-caption")).to_contain_text("step 0")
+    explorer.screenshot("lab-from-photo")
+
+
+CONTROLS = """
+Network, Find a class, Class, Preset, Regularizer, strength, strength, Steps, More knobs,
+Learning rate, Learning rate, Schedule, Optimizer, Image in, Start from, Seed, Maximise,
+and 2, and 3, strength, strength, and 4, Start, Timeline, Show the code
+"""
+
+
+def test_everything_has_a_name_and_the_keyboard_does_it_all(lab):
+    lab.run_cell(EXPLORER)
+    explorer, page = ExplorerPage(lab), lab.page
+    press, chromium = page.keyboard.press, page.context.new_cdp_session(page)
+
+    def name():
+        """What a screen reader calls the control that has the focus; None outside the Explorer."""
+        if not page.evaluate("() => Boolean(document.activeElement.closest('.vizkit'))"):
+            return None
+        element = chromium.send("Runtime.evaluate", {"expression": "document.activeElement"})["result"]["objectId"]
+        tree = chromium.send("Accessibility.getPartialAXTree", {"objectId": element, "fetchRelatives": False})
+        return re.sub(r"[\ue000-\uf8ff]", "", tree["nodes"][0]["name"]["value"]).strip()  # without the icons
+
+    def tab_to(wanted):
+        for _ in range(40):
+            press("Tab")
+            if name() == wanted:
+                return
+        raise AssertionError(f"no way to {wanted}")
+
+    # From the top to the bottom.
+    explorer.control("Network").focus()
+    names = [name()]
+    while names[-1] is not None:
+        if names[-1] == "More knobs":
+            press("Space")
+            expect(explorer.control("Schedule")).to_be_visible()
+        press("Tab")
+        names.append(name())
+    assert names[:-1] == re.split(r",\s+", CONTROLS.strip())
+
+    # A whole run, and no key of it goes to the notebook, where an x cuts the cell and a b makes another.
+    cells = "() => window.jupyterapp.shell.currentWidget.content.widgets.length"
+    before = page.evaluate(cells)
+    explorer.control("Network").focus()
+    tab_to("Find a class")
+    page.keyboard.type("box")
+    expect(explorer.root.locator(".widget-select option:checked")).to_have_text("box turtle")
+    tab_to("Class")
+    press("ArrowDown")
+    page.keyboard.type("boxer")
+    expect(explorer.root.locator(".widget-select option:checked")).to_have_text("boxer")
+    tab_to("Preset")
+    page.keyboard.type("simo")
+    expect(explorer.control("Start from")).to_have_value("zero")
+    tab_to("strength")
+    slider = explorer.root.get_by_role("slider", name="strength").first
+    strength = slider.get_attribute("aria-valuetext")
+    press("ArrowRight")
+    expect(slider).not_to_have_attribute("aria-valuetext", strength)
+    tab_to("Steps")
+    press("Control+a")
+    page.keyboard.type("2000")
+    tab_to("Start")
+    press("Enter")
+    explorer.wait_for_step(5)
+    tab_to("Pause")
+    press("Space")
+    explorer.wait_for_line("paused")
+    press("Space")
+    explorer.wait_for_step(explorer.step + 3)
+    tab_to("Stop")
+    press("Enter")
+    explorer.wait_for_line("stopped")
+    tab_to("Timeline")
+    press("Home")
+    expect(explorer.root.locator(".vizkit-caption")).to_contain_text(re.compile(r"step 0(?!\d)"))
+    tab_to("Keep")
+    press("Enter")
+    expect(explorer.root.locator(".vizkit-card")).to_have_count(1)
+    assert page.evaluate(cells) == before
+
+    # What is to be seen, and what happened, in words.
+    model = r"class model of boxer on efficientnet_lite0, step 0, score -?[\d.]+"
+    curve = r"score curve: boxer from -?[\d.]+ to -?[\d.]+ in \d+ steps; strongest rival: .+ -?[\d.]+"
+    images = explorer.root.locator("img")
+    expect(images).to_have_count(3)
+    for index, words in enumerate((model, curve, model)):
+        expect(images.nth(index)).to_have_attribute("alt", re.compile(f"^{words}$"))
+    expect(explorer.root.get_by_role("status")).to_contain_text("stopped at step")
 
 
 def test_three_regularizers_grow_side_by_side_on_one_timeline(lab):

@@ -8,7 +8,7 @@ from PIL import Image
 
 import vizkit
 from vizkit import VizkitError
-from vizkit.images import from_picture, tile, to_pictures
+from vizkit.images import as_photo, from_picture, tile, to_pictures
 
 
 def bytes_of(*shape):
@@ -60,9 +60,66 @@ def test_what_lies_beyond_black_and_white_is_cut_off(rgb):
     assert (pictures[1] == 255).all()
 
 
+def test_a_photo_is_cropped_in_its_middle_not_distorted(rgb):
+    wide = np.zeros((64, 128, 3), np.uint8)
+    wide[:, 32:96] = (200, 30, 60)
+    for photo in (wide, wide.swapaxes(0, 1)):
+        assert (to_pictures(rgb, from_picture(rgb, photo))[0, 2:-2, 2:-2] == (200, 30, 60)).all()
+
+
+def test_a_photo_is_turned_upright_as_its_camera_says(tmp_path):
+    left = np.zeros((20, 40, 3), np.uint8)
+    left[:, :20] = 255
+    turned = Image.Exif()
+    turned[0x0112] = 6  # orientation: shown after a quarter turn clockwise
+    Image.fromarray(left).save(tmp_path / "photo.png", exif=turned)
+    photo = np.array(as_photo(tmp_path / "photo.png"))
+    assert photo.shape == (40, 20, 3)
+    assert (photo[:20] == 255).all()
+    assert not photo[20:].any()
+
+
+def test_files_of_every_kind_are_the_same_photo(tmp_path):
+    shades = np.linspace(0, 255, 32).round().astype(np.uint8)[None].repeat(32, axis=0)
+    expected = np.stack([shades] * 3, axis=2)
+    gray = Image.fromarray(shades)
+    clear = Image.new("LA", (32, 32), (0, 0))  # black that nobody sees
+    files = {
+        "gray.png": gray,
+        "16-bit.png": Image.fromarray(shades.astype(np.uint16) * 257),
+        "32-bit.tif": Image.fromarray(shades.astype(np.int32) * 257),
+        "float.tif": Image.fromarray(shades.astype(np.float32) / 255),
+        "palette.png": gray.convert("P"),
+        "cmyk.tif": Image.fromarray(expected).convert("CMYK"),
+        "opaque.png": gray.convert("RGBA"),
+        "transparent.png": clear,
+        "transparent.gif": clear.convert("RGBA"),
+        "black-and-white.png": Image.new("1", (32, 32), 1),
+    }
+    for name, image in files.items():
+        image.save(tmp_path / name)
+        white = name.startswith(("transparent", "black"))
+        assert np.array_equal(as_photo(tmp_path / name), np.full_like(expected, 255) if white else expected), name
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no picture", "half"], ids=str)
+def test_a_file_that_is_no_picture_is_an_error_that_names_it(rgb, tmp_path, content):
+    path = tmp_path / "holiday.png"
+    if content == "half":
+        Image.fromarray(bytes_of(64, 64, 3)).save(path)
+        content = path.read_bytes()[:5000]
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(VizkitError, match=r"holiday\.png cannot be read as a picture"):
+        from_picture(rgb, path)
+
+
 @pytest.mark.parametrize(
     ("picture", "message"),
     [
+        (bytes_of(32, 32, 3).astype(np.int64), r"int64.*0 to 255.*astype\('uint8'\)"),
+        (torch.rand(3, 32, 32), r"\(3, 32, 32\).*permute\(1, 2, 0\)"),
+        ([["a", "b"]], "not <U1"),
         (bytes_of(32, 32, 4), r"shape.*\(32, 32, 4\)"),
         (bytes_of(2, 32, 32, 3), r"shape.*\(2, 32, 32, 3\)"),
         (bytes_of(32), r"shape.*\(32,\)"),
@@ -74,7 +131,21 @@ def test_what_lies_beyond_black_and_white_is_cut_off(rgb):
         (7, "shape"),
         (None, "shape"),
     ],
-    ids=["RGBA", "a batch", "one row", "empty", "no bytes", "bytes as floats", "negative", "NaN", "a number", "None"],
+    ids=[
+        "bytes as int64",
+        "channels first",
+        "letters",
+        "RGBA",
+        "a batch",
+        "one row",
+        "empty",
+        "no bytes",
+        "bytes as floats",
+        "negative",
+        "NaN",
+        "a number",
+        "None",
+    ],
 )
 def test_what_is_no_picture_is_an_error_that_says_what_one_is(rgb, picture, message):
     with pytest.raises(VizkitError, match=message):

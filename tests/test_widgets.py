@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import types
+from datetime import datetime
 
 import ipywidgets as W
 import numpy as np
@@ -55,7 +56,8 @@ def all_widgets(widget):
 
 
 def shown(image):
-    """What a W.Image holds, as an array."""
+    """What a W.Image or a Picture holds, as an array."""
+    image = getattr(image, "image", image)
     with Image.open(io.BytesIO(image.value)) as picture:
         assert picture.format == image.format.upper()
         return np.array(picture)
@@ -89,7 +91,7 @@ def test_run_returns_the_ascent_and_shows_its_result(tiny, explorer):
     ascent = explorer.run()
     assert explorer.ascent is ascent
     assert (ascent.labels, ascent.step, ascent.finished) == (["star"], 4, True)
-    assert torch.equal(ascent.image, recipes()["vizkit"].ascend(tiny, "star", **QUICK).run().image)
+    assert torch.equal(ascent.image, recipes()["small"].ascend(tiny, "star", **QUICK).run().image)
     assert np.array_equal(shown(explorer.picture)[14::28, 14::28], ascent.picture)
     result = ascent.history[-1]
     for words in (
@@ -144,7 +146,9 @@ def test_keywords_of_ascend_set_the_knobs(tiny):
         {"regularizer": sum([vizkit.l2(1e-3)] * 20, vizkit.none())},
         {"steps": -1},
         {"learning_rate": float("nan")},
-        {"start": np.zeros((12, 16, 3), np.uint8)},
+        {"start": np.zeros((12, 16, 4), np.uint8)},
+        {"start": torch.zeros(1, 3, 5, 5)},
+        {"start": "no/such/photo.png"},
         {"no_such_knob": 1},
     ],
     ids=lambda settings: next(iter(settings)),
@@ -214,7 +218,7 @@ def test_a_label_that_several_classes_share_is_told_apart(make_cnn):
 def test_ones_own_small_gray_cnn_is_shown_enlarged(gray):
     explorer = vizkit.Explorer(gray, **QUICK)
     ascent = explorer.run()
-    assert explorer.picture.format == "png"
+    assert explorer.picture.image.format == "png"
     assert np.array_equal(shown(explorer.picture), ascent.picture.repeat(16, axis=0).repeat(16, axis=1))
     assert explorer.controls.network.value == gray.name
     assert (ascent.picture[..., 0] == ascent.picture[..., 2]).all()
@@ -224,8 +228,122 @@ def test_a_large_picture_goes_out_as_a_jpeg_of_its_own_size(make_cnn):
     net = vizkit.Classifier(make_cnn(3, 4), **(RGB | {"size": (100, 120)}), device="cpu")
     explorer = vizkit.Explorer(net, **QUICK)
     picture = explorer.run().picture
-    assert explorer.picture.format == "jpeg"
+    assert explorer.picture.image.format == "jpeg"
     assert np.abs(shown(explorer.picture).astype(int) - picture).mean() < 8
+
+
+# A photo to start from.
+
+
+def photo(*shape):
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+def upload(explorer, name, content, version):
+    """What a page does once a person has picked a file, in the words of ipywidgets 7 or 8."""
+    picker, file = explorer.controls.photo.upload, {"name": name, "type": "image/png", "size": len(content)}
+    if version == 7:
+        explorer.controls.photo.upload = types.SimpleNamespace(value={name: {"metadata": file, "content": content}})
+        explorer._on_upload({})
+        explorer.controls.photo.upload = picker
+    else:
+        picker.value = ({**file, "content": memoryview(content), "last_modified": datetime.now()},)
+
+
+def png_of(array):
+    stream = io.BytesIO()
+    Image.fromarray(array).save(stream, format="png")
+    return stream.getvalue()
+
+
+def stage(explorer):
+    return shown(explorer.picture)[14::28, 14::28]
+
+
+@pytest.mark.parametrize("version", [7, 8])
+def test_an_uploaded_photo_is_shown_at_once_and_its_class_model_can_be_made_again(
+    tiny, explorer, version, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    knobs, first = explorer.controls, explorer.picture.image.value
+    assert knobs.photo.layout.display == "none"
+    knobs.start.value = "photo"
+    assert knobs.photo.layout.display == ""
+    explorer.start.click()
+    assert "Press Choose a photo" in explorer.message.value
+    assert 'role="alert"' in explorer.message.value
+    assert (explorer.ascent, explorer.loop.state, explorer.picture.image.value) == (None, "ready", first)
+    given = photo(40, 30, 3)
+    upload(explorer, "<cat>.png", png_of(given), version)
+    expected = vizkit.ascend(tiny, "star", start=given)
+    assert np.array_equal(stage(explorer), expected.picture)
+    assert (explorer.message.value, explorer.picture.words.value) == ("", "start image: photo")
+    assert "&lt;cat&gt;.png, 30 × 40" in knobs.photo.note.value
+    upload(explorer, "notes.txt", b"no picture", version)
+    assert "notes.txt cannot be read as a picture" in explorer.message.value
+    assert np.array_equal(stage(explorer), expected.picture)
+    for basis in ("pixels", "fourier"):
+        knobs.basis.value = basis
+        ascent = explorer.run()
+        assert torch.equal(ascent.initial.start, expected.start_image)
+        assert "start=photo" in code_of(ascent)
+        explorer.save_png.click()
+        assert torch.equal(vizkit.reproduce(max(tmp_path.iterdir(), key=os.path.getmtime), tiny).image, ascent.image)
+        assert np.array_equal(stage(explorer), ascent.picture)
+    knobs.preset.value = "simonyan"
+    assert knobs.start.value == "zero"
+    assert np.array_equal(stage(explorer), ascent.picture)
+    knobs.start.value = "photo"  # it is still there
+    assert np.array_equal(stage(explorer), expected.picture)
+
+
+def test_a_photo_given_in_code_is_the_start(tiny, tmp_path):
+    given = photo(40, 30, 3)
+    Image.fromarray(given).save(tmp_path / "cat.png")
+    tensor = torch.randn(1, 3, 12, 16, generator=torch.Generator().manual_seed(0))
+    for start in (given, given / 255, Image.fromarray(given), tmp_path / "cat.png", str(tmp_path / "cat.png"), tensor):
+        explorer = vizkit.Explorer(tiny, "star", start=start, recipe="simonyan", steps=2)
+        expected = vizkit.ascend(tiny, "star", start=start)
+        assert explorer.controls.start.value == "photo"
+        assert np.array_equal(stage(explorer), expected.picture)
+        assert torch.equal(explorer.run().start_image, expected.start_image)
+
+
+@live
+async def test_another_network_gets_the_photo_in_its_own_size(tiny, make_cnn, monkeypatch):
+    other = vizkit.Classifier(make_cnn(1, 3), ["moon", "star", "sun"], **GRAY, name="alexnet", device="cpu")
+    monkeypatch.setattr(classifiers, "load", lambda name: other)
+    given = photo(40, 30, 3)
+    explorer = vizkit.Explorer(tiny, "star", start=given, **QUICK)
+    explorer.controls.network.value = "alexnet"
+    await ended(explorer)
+    assert np.array_equal(shown(explorer.picture)[8::16, 8::16], vizkit.ascend(other, "star", start=given).picture)
+    assert torch.equal(explorer.run().initial.start, vizkit.images.from_picture(other, given))
+
+
+@live
+async def test_a_photo_uploaded_during_a_run_waits_for_the_next(tiny):
+    explorer = vizkit.Explorer(tiny, "star", steps=100_000)
+    explorer.start.click()
+    await until(lambda: explorer.ascent.step > 1)
+    explorer.controls.start.value = "photo"
+    upload(explorer, "cat.png", png_of(photo(40, 30, 3)), 8)
+    assert explorer.picture.words.value != "start image: photo"
+    explorer.controls.rows[0].kind.value = "lp"  # a knob still acts
+    explorer.stop.click()
+    await ended(explorer)
+    assert explorer.ascent.regularizer.parts[0] == vizkit.lp(1e-5).parts[0]
+    assert explorer.message.value == ""
+
+
+def test_images_come_with_words(tiny, explorer):
+    assert explorer.picture.words.value == "start image: random"
+    ascent = explorer.run()
+    explorer.keep.click()
+    words = f"class model of star on {tiny.name}, step 4, score {ascent.history[-1].score:.1f}"
+    assert explorer.picture.words.value == explorer.strip.children[0].children[0].words.value == words
+    assert explorer.curve.words.value.startswith(f"score curve: star from {ascent.history[0].score:.1f} to ")
+    assert f"strongest rival: {tiny.labels[ascent.history[-1].rivals[0]]}" in explorer.curve.words.value
 
 
 @live
@@ -279,7 +397,7 @@ async def test_start_grows_the_same_class_model_as_three_lines_of_python(tiny):
     await ended(explorer)
     assert explorer.loop.state == "finished"
     assert (explorer.start.disabled, explorer.pause.disabled, explorer.stop.disabled) == (False, True, True)
-    assert torch.equal(explorer.ascent.image, recipes()["vizkit"].ascend(tiny, "star", steps=40).run().image)
+    assert torch.equal(explorer.ascent.image, recipes()["small"].ascend(tiny, "star", steps=40).run().image)
     assert np.array_equal(shown(explorer.picture)[14::28, 14::28], explorer.ascent.picture)
     assert "finished at step 40" in explorer.remaining.value
 
@@ -480,7 +598,7 @@ def test_keep_adds_the_picture_on_show_with_its_settings(explorer):
     ):
         picture, text = card.children
         assert np.array_equal(shown(picture)[14::28, 14::28], frame)
-        for word in (words, "<b>star</b>", "crops", "fourier", "half_adam 0.035"):
+        for word in (words, "<b>star</b>", "jitter", "fourier", "half_adam 0.1"):
             assert word in text.value
 
 
@@ -787,11 +905,11 @@ async def test_the_loop_pulls_on_colab_and_pushes_elsewhere(monkeypatch):
 async def test_an_explorer_that_pulls_changes_its_picture_in_ticks_alone(tiny):
     explorer = vizkit.Explorer(tiny, "star", pull=True, steps=30)
     assert explorer.loop.clock in explorer.children
-    before = explorer.picture.value
+    before = explorer.picture.image.value
     explorer.start.click()
     await until(lambda: not explorer.loop.busy)
     await asyncio.sleep(0.02)
-    assert explorer.picture.value == before
+    assert explorer.picture.image.value == before
     explorer.loop._tick(None, {}, [])
     assert np.array_equal(shown(explorer.picture)[14::28, 14::28], explorer.ascent.picture)
     assert not explorer.loop.clock.running

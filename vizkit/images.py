@@ -9,12 +9,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, BinaryIO, ClassVar, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.nn import functional
 
@@ -42,26 +42,67 @@ def from_picture(net: Classifier, picture: Any) -> Tensor:
     >>> vizkit.images.from_picture(net, np.zeros((10, 20, 3), np.uint8)).shape
     torch.Size([1, 3, 224, 224])
 
-    A photo as a zero-centred image, (1, channels, height, width): a PIL image, a path, or an array (height, width[, 3])
-    of bytes or of values in [0, 1], resized to the network's input. Raises `VizkitError` for another shape or range.
+    A photo (see `as_photo`) as a zero-centred image, (1, channels, height, width): the largest part in its middle that
+    has the shape of the network's input, resized to it.
     """
-    if isinstance(picture, (str, Path)):
-        picture = Image.open(picture)
-    if not isinstance(picture, Image.Image):
-        array = np.asarray(picture)
-        if array.ndim not in (2, 3) or array.size == 0 or (array.ndim == 3 and array.shape[2] not in (1, 3)):
-            raise VizkitError(f"A picture has shape (height, width) or (height, width, 3), not {array.shape}.")
-        if array.dtype != np.uint8:
-            if not (array.min() >= 0 and array.max() <= 1):
-                raise VizkitError(
-                    f"A picture holds bytes (uint8) or values in [0, 1]; this {array.dtype} array goes from "
-                    f"{array.min():g} to {array.max():g}. Divide by 255, or pass a zero-centred tensor."
-                )
-            array = np.round(array * 255).astype(np.uint8)
-        picture = Image.fromarray(array[:, :, 0] if array.shape[2:] == (1,) else array)
-    resized = picture.convert("RGB" if net.channels == 3 else "L").resize((net.width, net.height))
-    values = torch.from_numpy(np.array(resized, dtype=np.float32) / 255).to(net.device)
+    photo = as_photo(picture).convert("RGB" if net.channels == 3 else "L")
+    fitted = ImageOps.fit(photo, (net.width, net.height), Image.Resampling.BICUBIC)
+    values = torch.from_numpy(np.array(fitted, dtype=np.float32) / 255).to(net.device)
     return net.normalise(values.reshape(1, net.height, net.width, -1).permute(0, 3, 1, 2))
+
+
+def as_photo(picture: Any, name: str = "") -> Image.Image:
+    """
+    >>> vizkit.images.as_photo(np.zeros((10, 20, 3), np.uint8)).size
+    (20, 10)
+
+    A photo as it is meant to be seen, in RGB: turned upright where its camera says how, on white where it is
+    transparent. From a path, an open file, a PIL image, or an array (height, width[, 3]) of bytes or of values in
+    [0, 1]. Raises `VizkitError` for what is none of these; `name` is what it calls the file.
+    """
+    if isinstance(picture, Image.Image):
+        return _in_rgb(picture)
+    if not isinstance(picture, (str, Path)) and not hasattr(picture, "read"):
+        return _photo_of_array(np.asarray(picture.detach().cpu() if isinstance(picture, Tensor) else picture))
+    file: str | Path | BinaryIO = picture
+    try:
+        with Image.open(file) as opened:
+            return _in_rgb(opened)
+    except Exception as error:  # of a damaged file, Pillow raises whatever its decoders do
+        reason = "no format that is known" if isinstance(error, UnidentifiedImageError) else error
+        raise VizkitError(f"{name or file} cannot be read as a picture: {reason}.") from error
+
+
+def _in_rgb(image: Image.Image) -> Image.Image:
+    image = ImageOps.exif_transpose(image)
+    if image.mode[0] in "IF":  # 16 or 32 bits: Pillow would cut off what is above 255
+        array = np.asarray(image)
+        deep = array.dtype.kind in "iu" and array.max() > 1
+        return _photo_of_array(array / 65535 if deep else array)
+    if "A" not in image.getbands() and "transparency" not in image.info:
+        return image.convert("RGB")
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+
+
+def _photo_of_array(array: NDArray[Any]) -> Image.Image:
+    if array.ndim not in (2, 3) or array.size == 0 or (array.ndim == 3 and array.shape[2] not in (1, 3)):
+        hint = " Put the channels last: permute(1, 2, 0)." if array.ndim == 3 and array.shape[0] in (1, 3) else ""
+        raise VizkitError(f"A picture has shape (height, width) or (height, width, 3), not {array.shape}.{hint}")
+    if array.dtype.kind not in "buif":
+        raise VizkitError(f"A picture holds bytes (uint8) or values in [0, 1], not {array.dtype}.")
+    if array.dtype != np.uint8:
+        low, high = array.min(), array.max()
+        if not (low >= 0 and high <= 1):
+            remedy = "Divide by 255, or pass a zero-centred tensor."
+            if array.dtype.kind in "iu" and low >= 0 and high <= 255:
+                remedy = "Make it bytes: array.astype('uint8')."
+            raise VizkitError(
+                f"A picture holds bytes (uint8) or values in [0, 1]; this {array.dtype} array goes from {low:g} to "
+                f"{high:g}. {remedy}"
+            )
+        array = np.round(array * 255.0).astype(np.uint8)
+    return Image.fromarray(array[:, :, 0] if array.shape[2:] == (1,) else array).convert("RGB")
 
 
 class Basis(Protocol):
@@ -119,6 +160,7 @@ class Fourier:
     the image's side, by default the network's. Olah, Mordvintsev, Schubert 2017 (Feature Visualization),
     "preconditioning"; Lucid's param.spatial.
 
+    `from_mean`: a random start lies about the network's zero, the mean colour, and not about mid-grey.
     `standardise` gives the values before colour and sigmoid mean 0 and deviation 1: Fel et al. 2023 (arXiv 2306.06805).
     """
 
@@ -127,12 +169,14 @@ class Fourier:
     decorrelate: bool = True
     size: int | None = None
     standardise: bool = False
+    from_mean: bool = False
     name: ClassVar[str] = "fourier"
 
     def random(self, net: Classifier, generator: torch.Generator) -> Tensor:
         height, width = _shape(net, self.size)
         shape = (1, net.channels, height, width // 2 + 1, 2)
-        return self.spread * torch.randn(shape, generator=generator).to(net.device)
+        noise = self.spread * torch.randn(shape, generator=generator).to(net.device)
+        return noise + self.encode(net, net.blank()) if self.from_mean else noise
 
     def decode(self, net: Classifier, parameters: Tensor) -> Tensor:
         spectrum = torch.view_as_complex(parameters) * self._scale(net)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from html import escape
 from typing import Any
 
@@ -13,15 +14,11 @@ from ..images import BASES, STARTS, as_basis
 from ..mechanism import Regularizer, catalogue, none
 from ..recipes import Recipe, recipes
 from ..settings import OBJECTIVES, OPTIMIZERS, SCHEDULES
+from .parts import FULL
+from .parts import field as field
+from .photo import PhotoPicker
 
 ROWS = 6  # how many regularizers can be added up
-NARROW = {"description_width": "88px"}
-FULL = {"width": "auto"}
-
-
-def field(kind: type, label: str, **traits: Any) -> Any:
-    """A control with its label at the left, as wide as its column."""
-    return kind(description=label, style=NARROW, layout=W.Layout(**FULL), **traits)
 
 
 class LogKnob(W.VBox):
@@ -111,8 +108,8 @@ class ClassPicker(W.VBox):
     """A class by typing: the list shows the labels that fit."""
 
     def __init__(self) -> None:
-        self.query = field(W.Text, "Class", placeholder="type a name, for example flam", continuous_update=True)
-        self.choice = field(W.Select, "", rows=7)
+        self.query = field(W.Text, "Find a class", placeholder="for example flam", continuous_update=True)
+        self.choice = field(W.Select, "Class", rows=7)
         self._net: Classifier | None = None
         self.query.observe(lambda _: self._filter(), "value")
         super().__init__([self.query, self.choice])
@@ -166,7 +163,8 @@ class Controls(W.VBox):
         self.optimizer = field(W.Dropdown, "Optimizer", options=list(OPTIMIZERS))
         self.basis = field(W.Dropdown, "Image in", options=list(BASES))
         self.basis_note = W.HTML()
-        self.start = field(W.Dropdown, "Start from", options=list(STARTS))
+        self.start = field(W.Dropdown, "Start from", options=[*STARTS, "photo"])
+        self.photo = PhotoPicker()
         self.seed = field(W.BoundedIntText, "Seed", value=0, min=0, max=2**31 - 1)
         self.objective = field(W.Dropdown, "Maximise", options=list(OBJECTIVES))
         self.schedule = field(W.Dropdown, "Schedule", options=list(SCHEDULES))
@@ -180,20 +178,28 @@ class Controls(W.VBox):
             self.basis,
             self.basis_note,
             self.start,
+            self.photo,
             self.seed,
             self.objective,
         ]
-        self.fold = W.Accordion([W.VBox([*more, *self.rows[1:]])], selected_index=None)
-        self.fold.set_title(0, "More knobs")
+        # No accordion: the keyboard does not open ipywidgets'.
+        self.more = W.ToggleButton(description="More knobs", icon="caret-right", layout=W.Layout(**FULL))
+        self.folded = W.VBox([*more, *self.rows[1:]], layout=W.Layout(display="none"))
         for knob in (self.steps, self.objective):
             knob.observe(lambda _: self._on_knob(), "value")
         self.preset.observe(lambda _: self._on_preset(), "value")
         self.basis.observe(lambda _: self._on_basis(as_basis(self.basis.value)), "value")
+        self.start.observe(lambda _: self.photo.appear(self.start.value == "photo"), "value")
+        self.more.observe(lambda _: self._on_more(), "value")
         self.optimizer.observe(lambda _: self._on_optimizer(), "value")
-        super().__init__([self.network, self.picker, self.preset, self.rows[0], self.steps, self.fold])
+        super().__init__([self.network, self.picker, self.preset, self.rows[0], self.steps, self.more, self.folded])
+
+    def start_image(self, net: Classifier) -> Any:
+        """Where the next ascent on `net` starts. Raises `VizkitError` where it is a photo that is not there yet."""
+        return self.photo.image(net) if self.start.value == "photo" else self.start.value
 
     def recipe(self) -> Recipe:
-        """What the knobs say."""
+        """What the knobs say; the start "photo" is `start_image`'s to make."""
         return Recipe(
             regularizer=self.regularizer(),
             steps=self.steps.value,
@@ -210,14 +216,15 @@ class Controls(W.VBox):
         return sum((row.regularizer() for row in self.rows), none())
 
     def set(self, recipe: Recipe) -> None:
-        """Sets every knob to what the recipe says."""
+        """Sets every knob to what the recipe says; a start that is no name is a photo."""
         parts = [Regularizer((part,)) for part in recipe.regularizer.parts]
-        is_known = isinstance(recipe.start, str) and recipe.start in STARTS
-        if len(parts) > ROWS or recipe.regularizer.batch > 1 or not is_known:
+        if len(parts) > ROWS or recipe.regularizer.batch > 1:
             raise VizkitError(
-                f"The knobs show up to {ROWS} regularizers, one strength each, and the starts {', '.join(STARTS)}. "
-                "For more: vizkit.ascend(...)."
+                f"The knobs show up to {ROWS} regularizers, one strength each. For more: vizkit.ascend(...)."
             )
+        if not isinstance(recipe.start, str) or recipe.start not in self.start.options:
+            self.photo.keep(recipe.start)
+            recipe = replace(recipe, start="photo")
         self._quiet = True
         for row, part in zip(self.rows, parts + [none()] * (ROWS - len(parts)), strict=True):
             row.set(part)
@@ -235,6 +242,10 @@ class Controls(W.VBox):
         if not self._quiet:
             self._show_rows()
             self._changed()
+
+    def _on_more(self) -> None:
+        self.more.icon = "caret-down" if self.more.value else "caret-right"
+        self.folded.layout.display = "" if self.more.value else "none"
 
     def _show_rows(self) -> None:
         """As many regularizers as are in use, and room for one more."""

@@ -16,7 +16,7 @@ from ..recipes import Recipe
 from ..recipes import recipe as recipe_of_name
 from .controls import Controls
 from .panel import RunPanel
-from .parts import button, encode, note
+from .parts import Picture, button, encode, note
 
 
 class Explorer(RunPanel):
@@ -26,7 +26,8 @@ class Explorer(RunPanel):
     (224, 224, 3)
 
     All of vizkit with knobs. Last line of a cell, it shows itself. `net`: your own `Classifier`; None takes the
-    built-in CNN. `target`: the class chosen at first. `recipe`: the name of the preset it opens with. Other keywords
+    built-in CNN. `target`: the class chosen at first. `recipe`: the name of the preset it opens with; None takes the
+    one that suits the network. Other keywords
     are those of `vizkit.ascend` that the knobs show, such as `steps` or `regularizer`.
 
     `run()` makes all the steps and returns the ascent, for notebooks that run without a person; `ascent` is the newest.
@@ -37,7 +38,7 @@ class Explorer(RunPanel):
         net: Classifier | None = None,
         target: str | int | None = None,
         *,
-        recipe: str = "vizkit",
+        recipe: str | None = None,
         seed: int = 0,
         pull: bool | None = None,
         **settings: Any,
@@ -47,16 +48,20 @@ class Explorer(RunPanel):
         self._arrived: Classifier | None = None  # a network that was loaded, and not yet shown
         self.controls = Controls(self.net, self._on_knob)
         self.controls.network.observe(self._on_network, "value")
-        self.picture, self.caption, self.strip = W.Image(format="jpeg"), W.HTML(), W.Box()
+        self.controls.start.observe(self._on_start_image, "value")
+        self.controls.photo.upload.observe(self._on_upload, "value")
+        self.picture, self.caption, self.strip = Picture(), W.HTML(), W.Box()
         self.keep = button("Keep", "thumb-tack", "Add this picture to the strip below", self._on_keep)
         stage, score = W.VBox([self.picture, self.caption]), W.VBox([self.curve])
         parts = {"controls": self.controls, "stage": stage, "score": score, "picture": self.picture}
         for name, part in (parts | {"strip": self.strip}).items():
             part.add_class(f"vizkit-{name}")
+        recipe = recipe or self.net.recipe
         self.controls.set(Recipe(**recipe_of_name(recipe).overridden(settings)))
         self.controls.preset.value = "–" if settings else recipe
         self.controls.seed.value = seed
         self._show_network(self.net, target)
+        self._new_ascent()  # what cannot be is an error here, rather than at Start
         self._arrange([self.controls, stage, score], [self.keep], [self.strip])
         threading.Thread(target=judging.default_judge).start()  # so that it is there when the first picture is done
 
@@ -66,6 +71,8 @@ class Explorer(RunPanel):
         if self._arrived:
             self._show_network(self._arrived)
             self._arrived = None
+            if self.ascent is None:
+                self._show_start_image()
             self._say(f"{self.net.name} is ready. Choose a class and press Start.")
         super()._render()
         self.keep.disabled = self.ascent is None
@@ -73,16 +80,20 @@ class Explorer(RunPanel):
             self.controls.network.value = self.net.name  # in case it was a network that could not be loaded
 
     def _show_start(self) -> None:
+        if not self.caption.value:
+            self._show_start_image()
+
+    def _show_start_image(self) -> None:
         """The start image, and what to do."""
-        if not self.picture.value:
-            with contextlib.suppress(VizkitError):
-                self.picture.format, self.picture.value = encode(self._new_ascent().picture)
-            self.caption.value = note("The start image. Choose a class and press Start.")
+        with contextlib.suppress(VizkitError):
+            self.picture.show(encode(self._new_ascent().picture), f"start image: {self.controls.start.value}")
+        self.caption.value = note("The start image. Choose a class and press Start.")
+        self._shown = None  # no frame of a run is
 
     def _show_frame(self, ascent: Ascent, step: int) -> None:
         """The picture, and what was measured of it."""
-        self.picture.format, self.picture.value = encode(ascent.frames[step][0])
         seen = ascent.history[step]
+        self.picture.show(encode(ascent.frames[step][0]), _words(ascent, step))
         opinion = f"<br>{escape(self._opinion(ascent, step))}"
         self.caption.value = (
             f"<div class=vizkit-caption><b>{escape(ascent.labels[0])}</b> step {step}<br>"
@@ -101,13 +112,17 @@ class Explorer(RunPanel):
         if target is None:
             wanted = self.controls.picker.label or "flamingo"
             target = net.labels.index(wanted) if wanted in net.labels else 0
+        if self.controls.preset.value == self.net.recipe:
+            self.controls.preset.value = net.recipe
         self.net = net
         self.controls.picker.show(net, net.index(target))
 
     # What a person does.
 
     def _new_ascent(self) -> Ascent:
-        return self.controls.recipe().ascend(self.net, self.controls.picker.target, seed=self.controls.seed.value)
+        knobs = self.controls
+        start = knobs.start_image(self.net)
+        return knobs.recipe().ascend(self.net, knobs.picker.target, seed=knobs.seed.value, start=start)
 
     def _on_knob(self) -> None:
         """Strength, learning rate and the like act on the very next step of a run."""
@@ -121,6 +136,16 @@ class Explorer(RunPanel):
             ascent.objective, ascent.steps = recipe.objective, max(recipe.steps, ascent.step)
 
         self._attempt(turn)
+
+    def _on_start_image(self, _: Any) -> None:
+        """Another start is shown at once, but not in place of a class model, unless it is a photo."""
+        if not self.loop.busy and (self.ascent is None or self.controls.start.value == "photo"):
+            self._show_start_image()
+
+    def _on_upload(self, _: Any) -> None:
+        self._say("")
+        self._attempt(self.controls.photo.take_upload)
+        self._on_start_image(_)
 
     def _on_network(self, change: Any) -> None:
         name = change["new"]
@@ -140,7 +165,8 @@ class Explorer(RunPanel):
         if self._shown is None:
             return
         ascent, step = self._shown
-        kind, data = encode(ascent.frames[step][0])
+        picture = Picture()
+        picture.show(encode(ascent.frames[step][0]), _words(ascent, step))
         lines = [
             str(ascent.regularizer).replace("vizkit.", ""),
             f"{ascent.net.name}, {ascent.basis.name}, {ascent.settings.optimizer} {ascent.learning_rate:g}",
@@ -148,6 +174,12 @@ class Explorer(RunPanel):
             self._opinion(ascent, step),
         ]
         text = "<br>".join([f"<b>{escape(ascent.labels[0])}</b>", *map(escape, filter(None, lines))])
-        card = W.VBox([W.Image(format=kind, value=data), W.HTML(f"<div class=vizkit-note>{text}</div>")])
+        card = W.VBox([picture, W.HTML(f"<div class=vizkit-note>{text}</div>")])
         card.add_class("vizkit-card")
         self.strip.children = (*self.strip.children, card)
+
+
+def _words(ascent: Ascent, step: int) -> str:
+    """A frame for those who cannot see it."""
+    score = ascent.history[step].score
+    return f"class model of {ascent.labels[0]} on {ascent.net.name}, step {step}, score {score:.1f}"

@@ -4,7 +4,7 @@ import io
 import itertools
 import re
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import ipywidgets as W
 import torch
 from PIL import Image
 
+from ..ascent import Ascent
 from ..errors import VizkitError
 from ..images import Pictures
 
@@ -32,6 +33,10 @@ img.vizkit-picture, .vizkit-picture img { width: 100%; height: auto; border-radi
 .vizkit-row .widget-hprogress, .vizkit-row .widget-inline-hbox { flex: 1 1 240px; max-width: 620px; width: auto; }
 .vizkit-timeline { width: auto; max-width: 790px; }
 .vizkit-strip { display: flex; flex-flow: row wrap; gap: 12px; overflow: visible; }
+.vizkit-gallery { flex: 3 1 500px; max-width: 900px; min-width: 0; overflow: visible; display: grid; gap: 10px;
+  grid-template-columns: repeat(auto-fill, minmax(110px, 1fr)); }
+.vizkit-gallery img { width: 100%; height: auto; border-radius: 4px; }
+.vizkit-training img { width: 100%; max-width: 900px; height: auto; }
 .vizkit-card { width: 168px; overflow: visible; }
 .vizkit-card img { width: 168px; height: auto; border-radius: 4px; }
 .vizkit-note, .vizkit-caption { color: var(--jp-ui-font-color1, #333); line-height: 1.4; overflow-wrap: anywhere; }
@@ -41,15 +46,74 @@ img.vizkit-picture, .vizkit-picture img { width: 100%; height: auto; border-radi
   color: var(--jp-ui-font-color1, #333); overflow-wrap: anywhere; }
 .vizkit-note a { color: var(--jp-content-link-color, #0645ad); text-decoration: underline; }
 .vizkit-indented { margin-left: 96px; }
+.vizkit-image { overflow: visible; }
+.vizkit :is(button, select, input, [role=slider], [role=textbox]):focus-visible { outline-offset: 1px;
+  outline: 2px solid var(--jp-ui-font-color1, #333); }
+[data-jp-theme-light=false] :is(.vizkit-score, .vizkit-training) img { filter: brightness(1.25); }
 .vizkit pre.vizkit-code { border: 1px solid var(--jp-border-color2, #ccc); border-radius: 4px; padding: 10px;
   overflow-x: auto; line-height: 1.4;
   color: var(--jp-content-font-color1, #222); background: var(--jp-layout-color1, #fff); }
 """
 
+# What ipywidgets leaves undone for people who cannot see the page, or who use the keyboard: it gives sliders no name
+# and images no alternative text, and Jupyter takes single keys for its own (an x cuts the cell) while a button or a
+# list has the focus. Where a page does not run it, all else works.
+SCRIPT = """
+const page = this.closest('.vizkit');
+const tell = () => {
+  for (const words of page.querySelectorAll('.vizkit-alt')) words.previousElementSibling.alt = words.textContent;
+  for (const handle of page.querySelectorAll('.noUi-handle, .ui-slider-handle')) {
+    const slider = handle.closest('.widget-inline-hbox'), number = slider.querySelector('.widget-readout');
+    for (const [part, role] of [[handle, 'slider'], [number, 'textbox']]) {
+      part.setAttribute('role', role);
+      part.setAttribute('aria-label', slider.querySelector('.widget-label').textContent);
+    }
+    handle.setAttribute('aria-valuetext', number.textContent);
+  }
+  for (const fold of page.querySelectorAll('.widget-toggle-button'))
+    fold.setAttribute('aria-expanded', fold.classList.contains('mod-active'));
+};
+if (page && !page.told) {
+  page.told = new MutationObserver(tell);
+  page.told.observe(page, {childList: true, subtree: true, attributeFilter: ['class']});
+  const plain = (key) => !(key.ctrlKey || key.metaKey || key.altKey);
+  page.addEventListener('keydown', (key) => plain(key) && key.stopPropagation());
+  window.addEventListener('keydown', (key) => {  // Notebook 7 hears of a key before the page does
+    if (page.contains(key.target)) key.target.toggleAttribute('data-lm-suppress-shortcuts', plain(key));
+  }, true);
+  tell();
+}
+"""
+
+NARROW = {"description_width": "88px"}
+FULL = {"width": "auto"}
+
 
 def style() -> Any:
-    """The style sheet, as a widget that takes no room."""
-    return W.HTML(f"<style>{CSS}</style>", layout=W.Layout(display="none"))
+    """The style sheet, and the script that it starts where it is shown, as a widget that takes no room."""
+    return W.HTML(f'<style onload="{escape(SCRIPT)}">{CSS}</style>', layout=W.Layout(display="none"))
+
+
+def field(kind: type, label: str, **traits: Any) -> Any:
+    """A control with its label at the left, as wide as its column."""
+    return kind(description=label, style=NARROW, layout=W.Layout(**FULL), **traits)
+
+
+class Picture(W.VBox):
+    """An image, and in words what is to be seen on it."""
+
+    def __init__(self) -> None:
+        hidden = {"display": "none"}  # an image without content is shown as a broken one
+        self.image, self.words = W.Image(layout=W.Layout(**hidden)), W.HTML(layout=W.Layout(**hidden))
+        self.words.add_class("vizkit-alt")
+        super().__init__([self.image, self.words])
+        self.add_class("vizkit-image")
+
+    def show(self, encoded: tuple[str, bytes], words: str) -> None:
+        """`encoded`: format and bytes, as `encode` gives them."""
+        self.image.format, self.image.value = encoded
+        self.image.layout.display = ""
+        self.words.value = escape(words)
 
 
 def button(label: str, icon: str, tooltip: str, clicked: Callable[[Any], None], look: str = "") -> Any:
@@ -58,9 +122,9 @@ def button(label: str, icon: str, tooltip: str, clicked: Callable[[Any], None], 
     return made
 
 
-def note(text: str, alert: bool = False, link: str = "") -> str:
-    """A sentence as HTML; `link` is HTML already."""
-    looks = 'class="vizkit-alert" role="alert"' if alert else "class=vizkit-note"
+def note(text: str, alert: bool = False, link: str = "", often: bool = False) -> str:
+    """A sentence as HTML, read aloud to those who want it unless it changes `often`; `link` is HTML already."""
+    looks = 'class="vizkit-alert" role="alert"' if alert else f"class=vizkit-note{'' if often else ' role=status'}"
     return f"<div {looks}>{escape(text)} {link}</div>"
 
 
@@ -82,6 +146,17 @@ def encode(picture: Pictures, kind: str = "jpeg") -> tuple[str, bytes]:
         kind = "png"
     image.save(stream, format=kind, **({"quality": 88, "subsampling": 0} if kind == "jpeg" else {}))
     return kind, stream.getvalue()
+
+
+def curve_words(ascent: Ascent, names: Sequence[str] = ()) -> str:
+    """What the score curve shows, in words."""
+    history = ascent.history
+    lines = [
+        f"{name} from {first:.1f} to {last:.1f}"
+        for name, first, last in zip(names or ascent.labels, history[0].scores, history[-1].scores, strict=True)
+    ]
+    rival = f"; strongest rival: {ascent.net.labels[history[-1].rivals[0]]} {history[-1].rival_scores[0]:.1f}"
+    return f"score curve: {', '.join(lines)} in {ascent.step} steps{rival if len(lines) == 1 else ''}"
 
 
 def unused_name(label: Path | str, ending: str) -> Path:
