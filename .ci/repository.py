@@ -36,12 +36,14 @@ def moved(text: str, old: str, new: str) -> str:
 
 
 def in_line(notebook: str, place: str, address: str) -> str:
-    """A notebook's text with badge and set-up cell as they have to be."""
+    """A notebook's text with badge and set-up cell as they have to be; exercises have no badge, since it would lead
+    students to the solution."""
     document = json.loads(notebook)
     link = LINK.format(name=address.removeprefix("https://github.com/"), place=place)
     first = "".join(document["cells"][0]["source"])
     title, *rest = [part for part in first.split("\n\n") if "colab-badge" not in part]
-    document["cells"][0]["source"] = "\n\n".join([title, BADGE.format(link=link), *rest]).splitlines(keepends=True)
+    badge = [] if "exercises" in place else [BADGE.format(link=link)]
+    document["cells"][0]["source"] = "\n\n".join([title, *badge, *rest]).splitlines(keepends=True)
     setup = next(cell for cell in document["cells"] if cell["cell_type"] == "code")
     setup["source"] = SETUP.format(address=address).splitlines(keepends=True)
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"

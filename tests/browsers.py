@@ -13,13 +13,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import measured
 import nbformat
 import pytest
+from measured import OUTPUT  # screenshots, to be looked at
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-OUTPUT = Path(__file__).parent / "output"  # screenshots, to be looked at
+
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -393,9 +395,7 @@ class ExplorerPage:
         self.button("Start").click()
         self.wait_for_step(5)
         rate, knob, stop = self.pictures_a_second(least), self.turn_steps(1999), self.press_stop()
-        OUTPUT.mkdir(exist_ok=True)
-        with (OUTPUT / "measured.txt").open("a") as file:
-            file.write(f"{name}: {rate:.1f} pictures a second, a knob {knob:.0f} ms, Stop {stop:.0f} ms\n")
+        measured.note(f"{name}: {rate:.1f} pictures a second, a knob {knob:.0f} ms, Stop {stop:.0f} ms")
         return rate, knob, stop
 
     def screenshot(self, name: str) -> None:

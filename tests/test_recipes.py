@@ -453,11 +453,11 @@ def mnist_like():
 
 
 def test_every_published_recipe_is_there_with_its_source():
-    assert [one.name for one in RECIPES] == ["vizkit", *PUBLISHED]
+    assert [one.name for one in RECIPES] == ["vizkit", "small", *PUBLISHED]
     assert all(len(one.source) > 10 for one in RECIPES)
 
 
-@pytest.mark.parametrize("name", ["vizkit", *PUBLISHED])
+@pytest.mark.parametrize("name", ["vizkit", "small", *PUBLISHED])
 def test_a_recipe_runs_and_its_code_gives_the_same_bits_even_after_json(net, name):
     recipe = replace(small(name), steps=3)
     ascent = recipe.ascend(net, "flamingo", seed=4).run()
@@ -468,7 +468,7 @@ def test_a_recipe_runs_and_its_code_gives_the_same_bits_even_after_json(net, nam
     assert torch.equal(names["ascent"].run().image, ascent.image)
 
 
-@pytest.mark.parametrize("name", ["vizkit", *PUBLISHED])
+@pytest.mark.parametrize("name", ["vizkit", "small", *PUBLISHED])
 def test_a_recipe_serves_a_small_gray_cnn(gray, mnist_like, name):
     for cnn in (gray, mnist_like):
         ascent = small(name).ascend(cnn, [3, 5], steps=3).run()
@@ -527,7 +527,8 @@ def test_progress_makes_each_image_rise_by_the_learning_rate_in_each_step(linear
 def test_progress_stands_still_where_there_is_no_slope(make_cnn):
     flat = nn.Sequential(nn.Flatten(), nn.Linear(192, 2))
     nn.init.zeros_(flat[1].weight)
-    net = vizkit.Classifier(flat, **(RGB | {"size": 8}), device="cpu")
+    with pytest.warns(UserWarning, match="No score of Sequential changes with the image"):
+        net = vizkit.Classifier(flat, **(RGB | {"size": 8}), device="cpu")
     ascent = vizkit.ascend(net, 0, schedule="progress", steps=3).run()
     assert torch.equal(ascent.image, ascent.start_image)
 

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 # only if torch is not loaded yet, and never against what the user has set.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-from . import builtin, classifiers, images, judging, mechanism, recipes, regularizers, reproduction, settings
+from . import builtin, classifiers, datasets, images, judging, mechanism, recipes, regularizers, reproduction, settings
 from .ascent import Ascent, Step, ascend
+from .builtin import small_cnn
+from .checkpoints import load_weights
 from .classifiers import Classifier, load, networks
 from .errors import Diverged, VizkitError
 from .images import Fourier, Phase, Pixels
@@ -46,12 +48,14 @@ from .regularizers import (
     total_variation,
 )
 from .reproduction import reproduce
+from .training import Training
 
 if TYPE_CHECKING:
     from . import figures, widgets
-    from .widgets import Compare, Explorer
+    from .widgets import Compare, Explorer, Gallery, Trainer
 
-_LATER = {"figures": ".figures", "widgets": ".widgets", "Explorer": ".widgets", "Compare": ".widgets"}
+_LATER = {"figures": ".figures", "widgets": ".widgets"}
+_LATER |= dict.fromkeys(("Compare", "Explorer", "Gallery", "Trainer"), ".widgets")
 
 
 def __getattr__(name: str) -> Any:

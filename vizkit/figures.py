@@ -19,6 +19,7 @@ from .ascent import Ascent
 from .errors import VizkitError
 from .images import Pictures, tile
 from .reproduction import settings_of
+from .training import Training
 
 # Okabe & Ito's palette, told apart by colour-blind readers; the first is the target, the second its rival.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -59,12 +60,59 @@ def score_curve(ascent: Ascent, names: Sequence[str] = ()) -> Figure:
     return figure
 
 
-def live_figure() -> Figure:
-    """A figure with one pair of axes at a fixed place, to draw into again and again: twice as fast as `score_curve`."""
-    figure = NotebookFigure(5.0, 3.9)
+def live_figure(columns: int = 1) -> Figure:
+    """A figure with axes at fixed places, to draw into again and again: twice as fast as `score_curve`."""
+    figure = NotebookFigure(5.0 * columns, 3.9)
     figure.set_layout_engine("none")
-    figure.add_axes((0.14, 0.13, 0.82, 0.78))
+    for column in range(columns):
+        figure.add_axes(((column + 0.14) / columns, 0.13, 0.82 / columns, 0.78))
     return figure
+
+
+def training_curves(training: Training) -> Figure:
+    """
+    >>> data = vizkit.datasets.shapes(train=256, test=64)
+    >>> training = vizkit.Training(vizkit.small_cnn(3, 8, size=64), data, epochs=1).run()
+    >>> vizkit.figures.training_curves(training).axes[0].get_ylabel()
+    'loss'
+
+    The loss of every step, and the accuracy: on the pictures that are trained on, and on unseen ones.
+    """
+    figure = live_figure(columns=2)
+    draw_training_curves(figure.axes, training)
+    return figure
+
+
+def draw_training_curves(axes: Sequence[Axes], training: Training) -> None:
+    """Draws the curves of `training_curves` into two existing axes, after clearing them."""
+    history = training.history[:]
+    steps = [step.index + 1 for step in history]
+    for one, name in zip(axes, ("loss", "accuracy"), strict=True):
+        one.clear()
+        values = [getattr(step, name) for step in history]
+        one.plot(steps, values, color=COLOURS[0], alpha=0.25, linewidth=0.8)
+        one.plot(steps, _smooth(values), color=COLOURS[0], linewidth=2, label="in training, running mean")
+        one.set_xlim(0, training.steps)
+        one.set_xlabel("step", color=GREY)
+        one.set_ylabel(name, color=GREY)
+        one.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        one.grid(color=GREY, alpha=0.25, linewidth=0.6)
+        _plain(one)
+    axes[0].set_ylim(bottom=0)
+    axes[1].set_ylim(0, 1)
+    if training.checks:
+        label = f"unseen pictures: {training.checks[-1][1]:.1%}"
+        axes[1].plot(*zip(*training.checks, strict=True), "o-", color=COLOURS[1], markersize=4, label=label)
+    if history:
+        axes[1].legend(
+            loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=2, frameon=False, labelcolor=GREY, fontsize=9
+        )
+
+
+def _smooth(values: Sequence[float], width: int = 20) -> list[float]:
+    """At each place the mean of the last `width` values."""
+    total = np.cumsum([0.0, *values])
+    return [float(total[i] - total[max(i - width, 0)]) / min(i, width) for i in range(1, len(total))]
 
 
 def draw_score_curve(axes: Axes, ascent: Ascent, names: Sequence[str] = ()) -> None:
@@ -77,9 +125,9 @@ def draw_score_curve(axes: Axes, ascent: Ascent, names: Sequence[str] = ()) -> N
         axes.plot(steps, [step.scores[image] for step in history], color=COLOURS[image % 6], linewidth=2, label=label)
     if history and len(ascent.labels) == 1:
         rival = f"strongest rival: {ascent.net.labels[history[-1].rivals[0]]}"
-        axes.plot(steps, [s.rival_scores[0] for s in history], color=COLOURS[1], label=rival)
+        axes.plot(steps, [s.rival_scores[0] for s in history], "--", color=COLOURS[1], label=rival)
         if any(step.penalties[0] for step in history):
-            axes.plot(steps, [s.penalties[0] for s in history], color=COLOURS[2], linestyle="--", label="penalty")
+            axes.plot(steps, [s.penalties[0] for s in history], color=COLOURS[2], linestyle=":", label="penalty")
     drawn = list(axes.lines)
     for image, score in enumerate(result.scores if result else ()):
         axes.plot(ascent.step, score, "o", color=COLOURS[image % 6], clip_on=False)

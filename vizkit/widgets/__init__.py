@@ -2,5 +2,7 @@
 
 from .compare import Compare
 from .explorer import Explorer
+from .gallery import Gallery
+from .trainer import Trainer
 
-__all__ = ["Compare", "Explorer"]
+__all__ = ["Compare", "Explorer", "Gallery", "Trainer"]

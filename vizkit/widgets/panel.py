@@ -1,7 +1,6 @@
-"""What every live widget shares: Start, Pause, Stop, progress, a timeline over the frames, files, messages."""
+"""What every live ascent shares: a timeline over the frames, the score curve, files, code."""
 
 import contextlib
-import threading
 import time
 from collections.abc import Callable
 from html import escape
@@ -13,70 +12,56 @@ import ipywidgets as W
 from .. import figures
 from ..ascent import Ascent
 from ..classifiers import Classifier
-from ..errors import Diverged, VizkitError
+from ..errors import Diverged
 from ..reproduction import code_of
-from .parts import button, download_link, encode, error_text, note, style, unused_name
-from .run_loop import RunLoop
+from .job import JobPanel, row
+from .parts import Picture, button, curve_words, download_link, encode, note, unused_name
 
 CURVE_EVERY = 0.4  # seconds between two drawings of the curve: it costs more than the picture and changes less
 
 
-class RunPanel(W.VBox):
+class RunPanel(JobPanel):
     """One ascent at a time, live. A subclass says what is run (`_new_ascent`) and how a frame looks (`_show_frame`).
 
-    `run()` makes all the steps and returns the ascent, for notebooks that run without a person; `ascent` is the newest.
+    `run()` makes all the steps in the cell that calls it and returns the ascent; `ascent` is the newest.
     """
 
     def __init__(self, net: Classifier, pull: bool | None = None) -> None:
         self.net = net
         self.ascent: Ascent | None = None
-        self.loop = RunLoop(self._publish, pull)
-        self._lock = threading.RLock()  # callbacks may come from another thread than the run
-        self._rendering = False
         self._following = True  # the picture is the newest, not one that the timeline was moved to
-        self._worked = self._curve_drawn = 0.0
+        self._curve_drawn = 0.0
         self._shown: tuple[Ascent, int] | None = None  # the frame on show
-        self.start = button("Start", "play", "Begin anew with these knobs", self._on_start, "primary")
-        self.pause = button("Pause", "pause", "Hold the run, or let it go on", self._on_pause)
-        self.stop = button("Stop", "stop", "End the run here", self._on_stop)
-        self.progress = W.FloatProgress(min=0, max=1)
-        self.remaining, self.message, self.code = W.HTML(), W.HTML(), W.HTML()
+        super().__init__(pull)
+        self.code = W.HTML()
         # Made long, then shortened: the End key of the browser's slider knows only the length it was made with.
         self.timeline = W.IntSlider(description="Timeline", min=0, max=100_000, style={"description_width": "88px"})
         self.timeline.observe(self._on_scrub, "value")
         self.save_png = button("Save PNG", "download", "The picture, with its settings inside", self._on_save_png)
         self.save_gif = button("Save GIF", "film", "The whole run as an animation", self._on_save_gif)
         self.show_code = button("Show the code", "code", "The lines that make exactly this picture", self._on_code)
-        self.curve = W.Image(format="png")
+        self.curve: Picture | None = Picture()
         self._figure = figures.live_figure()
         self._names: list[str] = []  # of the images, for the curve; without any, it shows the class labels
-        super().__init__()
-        self.add_class("vizkit")
 
     def _arrange(self, columns: list[Any], more_buttons: list[Any], below: list[Any]) -> None:
-        """Puts everything in its place: columns, what drives the run, what to do with the result."""
-        rows = [
-            W.HBox([self.start, self.pause, self.stop]),
-            W.HBox([self.progress, self.remaining]),
-            W.HBox([*more_buttons, self.save_png, self.save_gif, self.show_code]),
-        ]
-        for row in rows:
-            row.add_class("vizkit-row")
+        """Columns, what drives the run, what to do with the result."""
         self.timeline.add_class("vizkit-timeline")
         box = W.Box(columns)
         box.add_class("vizkit-columns")
-        clock = [self.loop.clock] if self.loop.clock else []
-        self.children = [style(), box, *rows[:2], self.timeline, rows[2], self.message, self.code, *below, *clock]
-        self._publish()
+        files = row(*more_buttons, self.save_png, self.save_gif, self.show_code)
+        super()._arrange(box, *self._drive(), self.timeline, files, self.message, self.code, *below)
 
     def run(self) -> Ascent:
-        """All the steps that are asked for, then the ascent; the widget shows the result."""
-        self.loop.clear()
+        """All the steps that are asked for, in this cell, live; then the ascent. Stop, or the kernel's interrupt, ends
+        it early."""
         self._say("")
-        self.ascent, self._following = self._new_ascent(), True
-        self.ascent.run()
+        ascent = self.ascent = self._new_ascent()
+        self._following, self._worked = True, 0.0
+        self.loop.block(self._timed(ascent))
+        ascent.finish()
         self._publish()
-        return self.ascent
+        return ascent
 
     # For the subclass.
 
@@ -91,25 +76,11 @@ class RunPanel(W.VBox):
 
     # What a person sees.
 
-    def _publish(self) -> None:
-        """Brings every widget up to date with the run; called by the run loop, and by people's clicks."""
-        with self._lock:
-            self._rendering = True
-            try:
-                self._render()
-            finally:
-                self._rendering = False
-
     def _render(self) -> None:
-        state, made = self.loop.state, self.ascent is not None
-        self.start.disabled = self.loop.busy
-        self.pause.disabled = self.stop.disabled = not self.loop.busy
-        self.pause.description = "Go on" if state == "paused" else "Pause"
-        self.pause.icon = "play" if state == "paused" else "pause"
+        super()._render()
+        made = self.ascent is not None
         for control in (self.save_png, self.save_gif, self.timeline):
             control.disabled = not made
-        if state == "failed" and self.loop.error:
-            self._say(error_text(self.loop.error), alert=True)
         if self.ascent and self.ascent.history:
             self._render_run(self.ascent)
         elif not made:
@@ -125,25 +96,12 @@ class RunPanel(W.VBox):
         if self._shown != (ascent, shown):
             self._shown = (ascent, shown)
             self._show_frame(ascent, shown)
-        self.progress.value = ascent.step / max(ascent.steps, 1)
-        self.remaining.value = note(self._remaining(ascent))
+        self._show_progress(ascent.step, ascent.steps, str(ascent.net.device))
         now = time.perf_counter()
-        if now - self._curve_drawn > CURVE_EVERY or not self.loop.busy:
+        if self.curve and (now - self._curve_drawn > CURVE_EVERY or not self.loop.busy):
             self._curve_drawn = now
             figures.draw_score_curve(self._figure.axes[0], ascent, self._names)
-            self.curve.value = figures.png(self._figure)
-
-    def _remaining(self, ascent: Ascent) -> str:
-        done, total, state = ascent.step, ascent.steps, self.loop.state
-        if not self.loop.busy:
-            return f"{'finished' if state == 'ready' else state} at step {done}"
-        if state == "paused":
-            return f"paused at step {done} of {total}"
-        left = self._worked / max(done, 1) * (total - done)
-        return f"step {done} of {total}, {left:.0f} s left on {ascent.net.device}"
-
-    def _say(self, text: str, alert: bool = False) -> None:
-        self.message.value = note(text, alert=alert) if text else ""
+            self.curve.show(("png", figures.png(self._figure)), curve_words(ascent, self._names))
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """The widget, and beside it the picture, for viewers without widgets."""
@@ -153,14 +111,6 @@ class RunPanel(W.VBox):
         return bundle
 
     # What a person does.
-
-    def _attempt(self, action: Callable[[], Any]) -> Any:
-        """What `action` returns; where it fails, None and a sentence in the panel."""
-        try:
-            return action()
-        except (VizkitError, RuntimeError, OSError) as error:
-            self._say(error_text(error), alert=True)
-            return None
 
     def _on_start(self, _: Any) -> None:
         ascent = self._attempt(self._new_ascent)
@@ -174,22 +124,10 @@ class RunPanel(W.VBox):
 
     async def _grow(self, ascent: Ascent) -> None:
         try:
-            while True:
-                began = time.perf_counter()
-                if next(ascent, None) is None:
-                    break
-                self._worked += time.perf_counter() - began
-                await self.loop.breathe()
+            await self._breathing(ascent)
         finally:
             with contextlib.suppress(Diverged):
                 ascent.finish()
-
-    def _on_pause(self, _: Any) -> None:
-        self.loop.toggle_pause()
-        self._publish()
-
-    def _on_stop(self, _: Any) -> None:
-        self.loop.stop()  # the run shows its end when it is there
 
     def _on_scrub(self, change: Any) -> None:
         with self._lock:

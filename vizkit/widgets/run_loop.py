@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Literal
 
 import anywidget
@@ -97,6 +97,31 @@ class RunLoop:
         if self.clock:
             self.clock.running = True
 
+    def block(self, steps: Iterable[Any]) -> None:
+        """Makes all the steps here and now, in the cell that calls it, and shows on the way what is new. Stop ends it
+        where the kernel hears clicks while a cell runs; the kernel's interrupt does everywhere."""
+        self._newest += 1
+        number = self._wanted = self._newest
+        self.state, self.error = "running", None
+        end: State = "failed"
+        try:
+            for _ in steps:
+                self._show(by_itself=True)
+                while self._waits(number):
+                    time.sleep(REST)
+                if self._wanted != number:
+                    break
+            end = "finished" if self._wanted == number else "stopped"
+        except KeyboardInterrupt:
+            end = "interrupted"
+        finally:
+            if self._newest == number:
+                self.state = end
+            self._publish()
+
+    def _waits(self, number: int) -> bool:
+        return self.state == "paused" and self._wanted == number
+
     def toggle_pause(self) -> None:
         if self.busy:
             self.state = "paused" if self.state == "running" else "running"
@@ -170,10 +195,11 @@ class RunLoop:
     def _interrupt(self, *_: Any) -> None:
         self._interrupted = True
 
-    def _show(self, at_once: bool = False) -> None:
-        """Pushes what is new, not more often than people can see; with a clock, the clock's ticks do it."""
+    def _show(self, at_once: bool = False, by_itself: bool = False) -> None:
+        """Pushes what is new, not more often than people can see; with a clock, the clock's ticks do it, except while a
+        cell runs."""
         now = time.perf_counter()
-        if self.clock is None and not self._closed and (at_once or now - self._shown >= FRAME):
+        if (self.clock is None or by_itself) and not self._closed and (at_once or now - self._shown >= FRAME):
             self._shown = now
             self._publish()
 

@@ -1,0 +1,58 @@
+"""Trainer: watch a small CNN learn, and stop it when it has learned enough."""
+
+from typing import Any
+
+from .. import figures
+from ..training import Training
+from .job import JobPanel
+from .parts import Picture
+
+
+class Trainer(JobPanel):
+    """
+    >>> data = vizkit.datasets.shapes(train=256, test=64)
+    >>> trainer = vizkit.Trainer(vizkit.Training(vizkit.small_cnn(3, 8, size=64), data, epochs=1))
+    >>> trainer.run().step
+    4
+
+    A training, live: loss and accuracy as they go. Last line of a cell, it shows itself; Start begins, Pause and Stop
+    hold it, and Start goes on from there. `run()` makes all the steps that are left in the cell that calls it, live,
+    too, until Stop or the kernel's interrupt (■) ends it; what has been learned is kept.
+    """
+
+    def __init__(self, training: Training, *, pull: bool | None = None) -> None:
+        self.training = training
+        self._begun = 0
+        super().__init__(pull)
+        self.start.tooltip = "Train, or go on with it"
+        self.curve, self._figure = Picture(), figures.live_figure(columns=2)
+        self.curve.add_class("vizkit-training")
+        self._arrange(self.curve, *self._drive(), self.message)
+
+    def run(self) -> Training:
+        """All the steps that are left, in this cell, live; then the training."""
+        self._begin()
+        self.loop.block(self._timed(self.training))
+        return self.training
+
+    def _render(self) -> None:
+        super()._render()
+        training = self.training
+        self.start.disabled = self.loop.busy or training.step >= training.steps
+        self.start.description = "Go on" if 0 < training.step < training.steps else "Start"
+        self._show_progress(training.step, training.steps, str(training.device), self._begun)
+        figures.draw_training_curves(self._figure.axes, training)
+        self.curve.show(("png", figures.png(self._figure)), self._words())
+
+    def _words(self) -> str:
+        checked = f", {self.training.checks[-1][1]:.1%} of unseen pictures right" if self.training.checks else ""
+        return f"training curves: step {self.training.step} of {self.training.steps}{checked}"
+
+    def _begin(self) -> None:
+        self._begun, self._worked = self.training.step, 0.0
+        self._say("")
+
+    def _on_start(self, _: Any) -> None:
+        self._begin()
+        self.loop.start(lambda: self._breathing(self.training))
+        self._publish()
