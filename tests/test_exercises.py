@@ -1,0 +1,556 @@
+"""Exercises that check themselves: every typical mistake gets its own hint, and nbgrader's own run its exact points."""
+
+import doctest
+import importlib
+import inspect
+import os
+import pkgutil
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import nbformat
+import pytest
+import torch
+
+import vizkit
+from vizkit import exercises
+
+COURSE = Path(__file__).parent.parent / "notebooks" / "exercises"
+ASSIGNMENT = "class_models"
+SOURCES = sorted((COURSE / "source" / ASSIGNMENT).glob("*.ipynb"))
+MODULES = [importlib.import_module(info.name) for info in pkgutil.iter_modules(exercises.__path__, "vizkit.exercises.")]
+ALL = (1, 2, 3)
+
+
+@pytest.fixture(autouse=True)
+def own_catalogue(monkeypatch):
+    monkeypatch.setattr(vizkit.mechanism, "_catalogue", dict(vizkit.mechanism._catalogue))
+
+
+def said(check, *arguments, **named):
+    """What a check that fails says."""
+    with pytest.raises(exercises.NotYet) as failure:
+        check(*arguments, **named)
+    return str(failure.value)
+
+
+# The checks themselves.
+
+
+def examples():
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    return [test for module in MODULES for test in finder.find(module) if test.examples]
+
+
+@pytest.mark.parametrize("example", examples(), ids=lambda example: example.name)
+def test_an_example_prints_what_it_says(example, net):
+    """The examples of the checks are their right answers."""
+    example.globs = {"vizkit": vizkit, "torch": torch, "net": net}
+    report = []
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+    runner.run(example, out=report.append)
+    assert runner.summarize(verbose=False).failed == 0, "".join(report)
+
+
+@pytest.mark.parametrize("name", [name for name in exercises.__all__ if name.startswith("check")])
+def test_a_check_opens_its_docstring_with_an_example_and_returns_nothing(name):
+    """nbgrader takes a number at the end of a cell for partial credit."""
+    check = getattr(exercises, name)
+    assert check.__doc__.strip().startswith(">>>")
+    assert inspect.signature(check).return_annotation is None
+
+
+def leaf(image):
+    return image.detach().clone().requires_grad_(True)
+
+
+def gradient(image, number):
+    return torch.autograd.grad(number, image)[0]
+
+
+def of_score(net, image, target):
+    x = leaf(image)
+    return gradient(x, net(x)[:, target].sum())
+
+
+def of_probability(net, image, target):
+    x = leaf(image)
+    return gradient(x, net(x).softmax(1)[:, target].sum())
+
+
+def not_zeroed(net, image, target):
+    image.requires_grad_(True)
+    net(image)[:, target].sum().backward()
+    return image.grad
+
+
+def no_sum(net, image, target):
+    x = leaf(image)
+    net(x)[:, target].backward()
+    return x.grad
+
+
+def no_notes(net, image, target):
+    net(image)[:, target].sum().backward()
+    return image.grad
+
+
+def not_written(*_):
+    raise NotImplementedError
+
+
+FUNCTIONS = [
+    ("check_class_score", lambda net, image, c: net(image).softmax(1)[:, c], "this is the probability"),
+    ("check_class_score", lambda net, image, c: net(image).log_softmax(1)[:, c], "the log-probability"),
+    ("check_class_score", lambda net, image, c: net(image)[c], "the wrong axis"),
+    ("check_class_score", lambda net, image, c: net(image).max(1).values, "the highest score"),
+    ("check_class_score", lambda net, image, c: net(image), "scores of all classes"),
+    ("check_class_score", lambda net, image, c: net(image)[0, c], "the first image only"),
+    ("check_class_score", lambda net, image, c: None, "returns nothing"),
+    ("check_class_score", lambda net, image, c: "7", "gives a str"),
+    ("check_class_score", lambda net, image, c: net(image)[:, :2], "has shape (4, 2), not (4,)"),
+    ("check_class_score", lambda net, image, c: net(image)[:, c] + 1, "not right, by up to 1"),
+    ("check_class_score", lambda net, image, c: net(image)[99], "counts the images"),
+    ("check_class_score", lambda net: None, "stopped with TypeError"),
+    ("check_class_score", not_written, "is not written yet"),
+    ("check_class_score", 3, "is not a function"),
+    ("check_gradient_by_hand", lambda x, w, v, c: -w.T @ (v[c] * (w @ x > 0)), "the sign is turned round"),
+    ("check_gradient_by_hand", lambda x, w, v, c: w.T @ v[c], "the ReLU is missing"),
+    ("check_gradient_by_hand", lambda x, w, v, c: w.T @ (v[c] * (w @ x).relu()), "multiplied by their values"),
+    ("check_gradient_by_hand", lambda x, w, v, c: w @ (v[c] * (w @ x > 0)), "the wrong axis: w"),
+    ("check_gradient_by_hand", lambda x, w, v, c: w.T @ (v[:, c] * (w @ x > 0)), "a column of v"),
+    ("check_pixel_gradient", lambda *a: -of_score(*a), "points downhill"),
+    ("check_pixel_gradient", of_probability, "the gradient of the probability"),
+    ("check_pixel_gradient", lambda *a: of_score(*a) / 4, "a mean instead of a sum"),
+    ("check_pixel_gradient", not_zeroed, "adds to what is already in .grad"),
+    ("check_pixel_gradient", no_sum, "backward starts from one number"),
+    ("check_pixel_gradient", no_notes, "torch follows only tensors that were told so"),
+    ("check_pixel_gradient", lambda net, image, c: image + of_score(net, image, c), "a step already"),
+    ("check_uphill", lambda image, g, rate: image - rate * g, "goes downhill"),
+    ("check_uphill", lambda image, g, rate: image + g, "the learning rate is not used"),
+    ("check_uphill", lambda image, g, rate: rate * g, "the move alone"),
+    ("check_uphill", lambda image, g, rate: image + rate * g.sign(), "only the gradient's sign"),
+    ("check_score_changes", lambda net, a, b: net(a)[0] - net(b)[0], "the sign is turned round"),
+    ("check_score_changes", lambda net, a, b: (net(b).softmax(1) - net(a).softmax(1))[0], "of the probabilities"),
+    ("check_score_changes", lambda net, a, b: (net(b) - net(a))[0].abs(), "the sign is lost"),
+    ("check_fallen", lambda change, rivals: [i for i in rivals if change[i] > 0], "that have risen"),
+    ("check_fallen", lambda change, rivals: (change < 0).nonzero()[:, 0], "other classes are listed"),
+    ("check_fallen", lambda change, rivals: [p for p, i in enumerate(rivals) if change[i] < 0], "places in the list"),
+    ("check_fallen", lambda change, rivals: rivals, "all rivals"),
+    ("check_fallen", lambda change, rivals: 4, "gives a int"),
+]
+
+PENALTIES = [
+    ("l2", lambda image: image.square().mean(ALL), "a mean instead of a sum: too small by the number of values, 576"),
+    ("l2", lambda image: image.square().sum(ALL).sqrt(), "a square root too many"),
+    ("l2", lambda image: image.abs().sum(ALL), "absolute values instead of squares"),
+    ("l2", lambda image: image.square().sum(), "one number for the whole batch"),
+    ("l2", lambda image: -image.square().sum(ALL), "the sign is turned round"),
+    ("l2", lambda image: image.square().sum(ALL).detach(), "no gradient"),
+    ("l2", lambda image: image.square().sum((0, 1, 2)), "has shape (16,)"),
+    ("l1", lambda image: image.square().sum(ALL), "squared instead of absolute"),
+    ("l1", lambda image: image.abs().mean(ALL), "a mean instead of a sum"),
+    ("l1", lambda image: image.sum(ALL), "no absolute value"),
+    ("l1", lambda image: image.sum(ALL).abs(), "the absolute value of the sum"),
+    (
+        "total_variation",
+        lambda image: sum(image.diff(dim=d).square().sum(ALL) for d in (2, 3)),
+        "squared instead of absolute",
+    ),
+    ("total_variation", lambda image: image.diff(dim=2).abs().sum(ALL), "only neighbours below"),
+    ("total_variation", lambda image: image.diff(dim=3).abs().sum(ALL), "only neighbours to the right"),
+    ("total_variation", lambda image: sum(image.diff(dim=d).abs().sum(ALL) for d in (1, 2)), "the wrong axis"),
+    (
+        "total_variation",
+        lambda image: sum(image.diff(dim=d).abs().mean(ALL) for d in (2, 3)),
+        "a mean instead of a sum",
+    ),
+    ("total_variation", lambda image: sum(image.diff(dim=d).sum(ALL) for d in (2, 3)), "cancel"),
+    (
+        "total_variation",
+        lambda image: sum((image - image.roll(1, d)).abs().sum(ALL) for d in (2, 3)),
+        "edges are taken",
+    ),
+]
+
+
+@pytest.mark.parametrize(("check", "mistaken", "hint"), FUNCTIONS, ids=[f"{c}: {h}" for c, _, h in FUNCTIONS])
+def test_a_mistake_is_known_by_its_value(check, mistaken, hint):
+    for seed in range(3):  # the hidden tests' seeds
+        message = said(getattr(exercises, check), mistaken, seed=seed)
+        assert hint in message
+        assert "Hint: " in message
+
+
+@pytest.mark.parametrize(("name", "mistaken", "hint"), PENALTIES, ids=[f"{n}: {h}" for n, _, h in PENALTIES])
+def test_a_mistake_in_a_regularizer_is_known_by_its_value(name, mistaken, hint):
+    mistaken.__name__ = f"my_{name}"
+    mine = vizkit.regularizer("penalty")(mistaken)
+    for seed in range(3):
+        assert hint in said(getattr(exercises, f"check_{name}"), mine, seed=seed)
+    assert "no regularizer yet" in said(getattr(exercises, f"check_{name}"), mistaken)
+
+
+def both(**changed):
+    def make_both(net, start, target, steps):
+        target = changed.get("target", target)
+        how = {"start": start, "steps": steps, "optimizer": "adam"}
+        return {
+            name: vizkit.ascend(net, target, **how | {"objective": name} | changed.get(name, {})).run()
+            for name in ("score", "probability")
+        }
+
+    return make_both
+
+
+@pytest.mark.parametrize(
+    ("make_both", "hint"),
+    [
+        (lambda *_: [], "no dictionary"),
+        (lambda *_: {"score": 1, "probability": 2}, "not an ascent"),
+        (both(probability={"objective": "score"}), 'the ascent called "probability" climbs the score'),
+        (both(target=0), "climbs class 0"),
+        (both(score={"start": "zero"}), "does not begin at the start image"),
+        (both(score={"steps": 1}), "has made 1 steps"),
+        (both(score={"learning_rate": 1.0}), "differ in learning_rate, too"),
+    ],
+)
+def test_two_ascents_that_cannot_be_compared_are_sent_back(make_both, hint):
+    assert hint in said(exercises.check_make_both, make_both)
+
+
+def models(targets, **how):
+    return lambda net, steps: vizkit.ascend(net, targets, steps=steps, learning_rate=1.0, **how).run().pictures
+
+
+def painted(place, copy=True):
+    def paint(pictures, rows, columns, colour):
+        pictures = pictures.copy() if copy else pictures
+        pictures[place(rows, columns)] = colour
+        return pictures
+
+    return paint
+
+
+EVERY = slice(None)
+
+
+@pytest.mark.parametrize(
+    ("check", "mistaken", "hint"),
+    [
+        (exercises.check_class_models, models([0]), "gives shape (1, 12, 16, 3), not (4, 12, 16, 3)"),
+        (exercises.check_class_models, models([3, 2, 1, 0]), "not every class"),
+        (exercises.check_class_models, models([1, 1, 1, 1], start="zero"), "all the pictures are the same"),
+        (exercises.check_class_models, lambda net, steps: vizkit.ascend(net, 0), "gives a Ascent"),
+        (
+            exercises.check_paint,
+            painted(lambda rows, columns: (EVERY, rows, columns), copy=False),
+            "has changed the pictures",
+        ),
+        (exercises.check_paint, painted(lambda rows, columns: (EVERY, columns, rows)), "have changed places"),
+        (exercises.check_paint, painted(lambda rows, columns: (rows, columns)), "the wrong axis"),
+        (exercises.check_paint, painted(lambda rows, columns: (0, rows, columns)), "only the first picture"),
+        (exercises.check_paint, lambda pictures, *_: pictures.copy(), "180 pixels are not right"),
+        (exercises.check_paint, lambda pictures, *_: pictures[0], "all pictures"),
+    ],
+)
+def test_a_detective_who_slips_is_told_where(check, mistaken, hint):
+    for seed in range(3):
+        assert hint in said(check, mistaken, seed=seed)
+
+
+def test_the_verdict_is_checked_part_by_part_and_stands_nowhere_in_the_package(capsys):
+    answers = {}
+    for name in ("verdict", "mark"):
+        exec(solution_in(cells_of(exercise("4"), "solution")[name]), {}, answers)
+    verdict = answers["verdict"] | answers["mark"]
+    exercises.check_verdict({part: f" {value.upper()}" for part, value in verdict.items()}, *verdict)
+    assert capsys.readouterr().out.count("✔") == len(verdict)
+    for part in verdict:
+        assert f"no {part} in your verdict" in said(exercises.check_verdict, {}, part)
+        assert f"the {part} is not right yet" in said(exercises.check_verdict, verdict | {part: "other"}, part)
+    text = Path(exercises.detective.__file__).read_text()
+    assert f'"{verdict["class"]}"' not in text
+
+
+@pytest.mark.parametrize("prediction", [None, {}, {"score": 1}, {"score": 11, "probability": 0}, {"score": True}])
+def test_a_prediction_has_to_be_made(prediction):
+    assert "no prediction yet" in said(exercises.check_prediction, prediction)
+
+
+def test_an_explorer_without_ones_own_regularizer_is_sent_back(tiny):
+    assert "not an Explorer" in said(exercises.check_in_explorer, None)
+    assert "has no my_l1 on its list" in said(exercises.check_in_explorer, vizkit.Explorer(tiny), "my_l1")
+
+    @vizkit.regularizer("penalty")
+    def my_l1(image):
+        return image.abs().sum(dim=ALL)
+
+    plain = vizkit.Explorer(tiny, regularizer=vizkit.l1(1e-3))
+    assert "choose my_l1" in said(exercises.check_in_explorer, plain, "my_l1")
+
+    @vizkit.regularizer("penalty")
+    def my_l2(image):
+        return 0 * image.square().sum(dim=ALL)
+
+    idle = vizkit.Explorer(tiny, regularizer=my_l2(1e-3))
+    assert "does not act" in said(exercises.check_in_explorer, idle, "my_l2")
+
+
+def test_what_a_student_writes_to_stderr_or_is_warned_of_costs_no_points(capsys):
+    def class_score(net, image, target):
+        sys.stderr.write("looking")
+        torch.zeros(2, 3, 4).T  # noqa: B018  # deprecated, and torch says so
+        return net(image)[:, target]
+
+    exercises.check_class_score(class_score)
+    assert capsys.readouterr().err == ""
+
+
+# The notebooks, and nbgrader.
+
+
+def cells_of(path, kind):
+    """The cells of a notebook that nbgrader knows as one kind, by their id."""
+    cells = nbformat.read(path, as_version=4).cells
+    known = [cell for cell in cells if cell.metadata.get("nbgrader", {}).get(kind)]
+    return {cell.metadata.nbgrader.grade_id: cell for cell in known}
+
+
+def solution_region(cell):
+    """The lines that students do not get."""
+    region = re.search(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", cell.source, re.DOTALL)[1]
+    return [line.strip() for line in region.splitlines() if line.strip()]
+
+
+def solution_in(cell):
+    """A solution cell as a student would hand it in."""
+    return "\n".join(line for line in cell.source.splitlines() if not line.strip().startswith("###"))
+
+
+def test_every_exercise_is_worth_ten_points_and_every_test_has_hidden_inputs_or_none_to_vary():
+    for path in SOURCES:
+        tests = cells_of(path, "grade")
+        assert sum(cell.metadata.nbgrader.points for cell in tests.values()) == 10
+        for name, cell in tests.items():
+            varies = "seed" in inspect.signature(getattr(exercises, re.search(r"check_\w+", cell.source)[0])).parameters
+            assert ("### BEGIN HIDDEN TESTS" in cell.source) == varies, name
+
+
+def test_the_ids_that_nbgrader_goes_by_are_unique():
+    for path in SOURCES:
+        ids = [c.metadata.nbgrader.grade_id for c in nbformat.read(path, 4).cells if "nbgrader" in c.metadata]
+        assert len(ids) == len(set(ids))
+
+
+# One wrong solution: the notebook, the solution cell, what stands there, and the hint. All else is right.
+WRONG = {
+    "probability": ("1", "class-score", "return net(image).softmax(1)[:, target]", "this is the probability"),
+    "wrong-axis": ("1", "class-score", "return net(image)[target]", "the wrong axis|counts the images"),
+    "sign-by-hand": ("1", "gradient-by-hand", "return -w.T @ (v[target] * (w @ x > 0))", "the sign is turned round"),
+    "no-relu": ("1", "gradient-by-hand", "return w.T @ v[target]", "the ReLU is missing"),
+    "of-probability": (
+        "1",
+        "pixel-gradient",
+        "image = image.clone().requires_grad_(True)\n"
+        "net(image).softmax(1)[:, target].sum().backward()\n"
+        "return image.grad",
+        "the gradient of the probability",
+    ),
+    "not-zeroed": (
+        "1",
+        "pixel-gradient",
+        "image.requires_grad_(True)\nnet(image)[:, target].sum().backward()\nreturn image.grad",
+        "adds to what is already in .grad",
+    ),
+    "downhill": ("1", "uphill", "return image - learning_rate * gradient", "goes downhill"),
+    "mean": ("2", "l2", "return image.square().mean(dim=(1, 2, 3))", "a mean instead of a sum"),
+    "squared": ("2", "l1", "return image.square().sum(dim=(1, 2, 3))", "squared instead of absolute"),
+    "axis": (
+        "2",
+        "total-variation",
+        "return image.diff(dim=1).abs().sum(dim=(1, 2, 3)) + image.diff(dim=2).abs().sum(dim=(1, 2, 3))",
+        "the wrong axis",
+    ),
+    "undecided": ("2", "explorer", 'explorer = vizkit.Explorer(net, "strawberry")', "choose my_total_variation"),
+    "same-twice": (
+        "3",
+        "make-both",
+        'run = vizkit.ascend(net, target, start=start, steps=steps).run()\nreturn {"score": run, "probability": run}',
+        "climbs the score",
+    ),
+    "before-less-after": ("3", "score-changes", "return net(before)[0] - net(after)[0]", "the sign is turned round"),
+    "one-picture": (
+        "4",
+        "class-models",
+        "return vizkit.ascend(net, 0, steps=steps).run().pictures",
+        "how many classes",
+    ),
+    "wrong-suspect": (
+        "4",
+        "verdict",
+        'verdict = {"network": "A", "class": "ring"}',
+        "the network is not right yet",
+    ),
+    "wrong-class": ("4", "verdict", 'verdict = {"network": "B", "class": "disc"}', "the class is not right yet"),
+    "no-copy": (
+        "4",
+        "paint",
+        "pictures[:, rows, columns] = colour\nreturn pictures",
+        "has changed the pictures it was given",
+    ),
+    "risen": ("3", "fallen", "return [index for index in rivals if changes[index] > 0]", "that have risen"),
+}
+
+
+def hand_in(course, student, notebook, wrong=None, bare=False):
+    """A student's notebook: the release, with the reference solutions filled in, but for the wrong one.
+
+    `bare`: without what is neither graded nor locked, as the pictures at the end.
+    """
+    document = nbformat.read(course / "release" / ASSIGNMENT / notebook.name, as_version=4)
+    solutions = cells_of(notebook, "solution")
+    for cell in document.cells:
+        name = cell.metadata.get("nbgrader", {}).get("grade_id")
+        if name in solutions:
+            assert "raise NotImplementedError" in cell.source
+            cell.source = solution_in(solutions[name])
+        if wrong and name == wrong[0]:
+            opening = re.search(r"\A.*?(?=^ *### BEGIN SOLUTION)", solutions[name].source, re.DOTALL | re.MULTILINE)[0]
+            indent = "    " if "def " in opening else ""
+            cell.source = opening + textwrap.indent(wrong[1], indent)
+    if bare:
+        document.cells = [cell for cell in document.cells if "nbgrader" in cell.metadata]
+    folder = course / "submitted" / student / ASSIGNMENT
+    folder.mkdir(parents=True, exist_ok=True)
+    nbformat.write(document, folder / notebook.name)
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    """The course, released and graded by nbgrader: the reference, the untouched release, and every wrong solution.
+
+    It stands there twice, each with every other student, so that two cores grade at the same time.
+    """
+    folder = tmp_path_factory.mktemp("course")
+    first, second = folder / "first", folder / "second"
+    shutil.copytree(COURSE / "source", first / "source")
+    shutil.copy(COURSE / "nbgrader_config.py", first)
+    wait_for(nbgrader(first, "generate_assignment", ASSIGNMENT))
+    shutil.copytree(first, second)
+    for notebook in SOURCES:
+        hand_in(first, "reference", notebook)
+    shutil.copytree(second / "release" / ASSIGNMENT, second / "submitted" / "untouched" / ASSIGNMENT)
+    for place, (student, (number, *wrong, _)) in enumerate(WRONG.items()):
+        hand_in((second, first)[place % 2], student, exercise(number), wrong, bare=True)
+    for running in [nbgrader(half, "autograde", ASSIGNMENT) for half in (first, second)]:
+        wait_for(running)
+    return folder
+
+
+def nbgrader(folder, *command):
+    with (folder / f"{command[0]}.log").open("w") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "nbgrader", *command], cwd=folder, env=environment(folder), stdout=log, stderr=log
+        )
+
+
+def wait_for(running):
+    assert running.wait() == 0, "nbgrader failed: see its log in the course's folder"
+
+
+def environment(folder):
+    """nbgrader starts `alembic`, which has to be found beside this Python."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return os.environ | {"PATH": path, "JUPYTER_CONFIG_DIR": str(folder / ".jupyter"), "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="module")
+def grades(course):
+    """What nbgrader's gradebooks say: {student: {notebook: {the id of a test cell: (points, of how many)}}}."""
+    from nbgrader.api import Gradebook
+
+    found = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", environment(course)["PATH"])
+        for database in course.glob("*/gradebook.db"):
+            with Gradebook(f"sqlite:///{database}") as gradebook:
+                for submission in gradebook.assignment_submissions(ASSIGNMENT):
+                    assert not submission.needs_manual_grade
+                    found[submission.student.id] = {
+                        notebook.name: {grade.name: (grade.score, grade.max_score) for grade in notebook.grades}
+                        for notebook in submission.notebooks
+                    }
+    return found
+
+
+def exercise(number):
+    """The source notebook of that number."""
+    (found,) = (path for path in SOURCES if path.name.startswith(number))
+    return found
+
+
+def graded(course, student, notebook):
+    (path,) = course.glob(f"*/autograded/{student}/{ASSIGNMENT}/{notebook.name}")
+    return nbformat.read(path, as_version=4)
+
+
+def outputs(document, kind):
+    return [output for cell in document.cells for output in cell.get("outputs", []) if output.output_type == kind]
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize("notebook", SOURCES, ids=lambda path: path.stem)
+def test_the_release_holds_no_solution(course, notebook):
+    released = (course / "first" / "release" / ASSIGNMENT / notebook.name).read_text()
+    assert "HIDDEN TESTS" not in released
+    assert "SOLUTION" not in released
+    cells = "\n".join(cell.source for cell in nbformat.reads(released, as_version=4).cells)
+    for cell in cells_of(notebook, "solution").values():
+        for line in solution_region(cell):
+            assert len(line) < 20 or line not in cells, line
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize("notebook", SOURCES, ids=lambda path: path.stem)
+def test_the_reference_gets_every_point_and_runs_from_top_to_bottom(course, grades, notebook):
+    given = grades["reference"][notebook.stem]
+    assert set(given) == set(cells_of(notebook, "grade"))
+    assert all(score == most for score, most in given.values())
+    document = graded(course, "reference", notebook)
+    assert outputs(document, "error") == []
+    assert [o.text for o in outputs(document, "stream") if o.name == "stderr"] == []
+    assert any("image/png" in output.data for output in outputs(document, "execute_result")[-1:])
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize("notebook", SOURCES, ids=lambda path: path.stem)
+def test_the_untouched_release_gets_no_point(grades, notebook):
+    given = grades["untouched"][notebook.stem]
+    assert set(given) == set(cells_of(notebook, "grade"))
+    assert all(score == 0 for score, _ in given.values())
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize("student", WRONG)
+def test_a_wrong_solution_loses_its_own_points_and_gets_its_own_hint(course, grades, student):
+    number, name, _, hint = WRONG[student]
+    given = grades[student][exercise(number).stem]
+    assert {test for test, (score, most) in given.items() if score != most} == {f"test-{name}"}
+    assert given[f"test-{name}"][0] == 0
+    (error,) = outputs(graded(course, student, exercise(number)), "error")
+    assert error.ename == "NotYet"
+    assert re.search(hint, error.evalue)
+    assert error.traceback == error.evalue.splitlines()  # the message, and no traceback
+
+
+@pytest.mark.notebook
+def test_no_hint_gives_the_solution_away(course):
+    for student, (number, name, _, _) in WRONG.items():
+        (error,) = outputs(graded(course, student, exercise(number)), "error")
+        region = solution_region(cells_of(exercise(number), "solution")[name])
+        assert not [line for line in region if line in error.evalue]

@@ -1,0 +1,34 @@
+"""Exercises that check themselves: what the notebooks in notebooks/exercises call.
+
+>>> vizkit.exercises.check_uphill(lambda image, gradient, learning_rate: image + learning_rate * gradient)
+✔ uphill moves every pixel uphill, in proportion to its gradient
+✔ and the score of a small CNN rises
+
+A check says what is right, and stops at the first thing that is not, with a hint.
+"""
+
+from .detective import check_class_models, check_paint, check_verdict, suspects
+from .feedback import NotYet
+from .one_step import check_class_score, check_gradient_by_hand, check_pixel_gradient, check_uphill
+from .own_regularizer import check_in_explorer, check_l1, check_l2, check_total_variation
+from .score_or_probability import check_fallen, check_make_both, check_prediction, check_score_changes
+
+__all__ = [
+    "NotYet",
+    "check_class_models",
+    "check_class_score",
+    "check_fallen",
+    "check_gradient_by_hand",
+    "check_in_explorer",
+    "check_l1",
+    "check_l2",
+    "check_make_both",
+    "check_paint",
+    "check_pixel_gradient",
+    "check_prediction",
+    "check_score_changes",
+    "check_total_variation",
+    "check_uphill",
+    "check_verdict",
+    "suspects",
+]
