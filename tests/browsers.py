@@ -49,7 +49,7 @@ WATCH = """
   };
   setInterval(() => {
     note("img.vizkit-picture, .vizkit-picture img, .vizkit-compared img", window.pictures);
-    note(".vizkit-score img", window.curves);
+    note(".vizkit-score img, .vizkit-training img", window.curves);
     const line = document.querySelector(".vizkit-row .vizkit-note");
     if (line && last.line !== line.textContent) {
       last.line = line.textContent;
@@ -169,13 +169,31 @@ compare
 """
 
 
+TRAIN = """
+import vizkit
+
+data = vizkit.datasets.shapes(train=2000, test=200)
+training = vizkit.Training(vizkit.small_cnn(3, 8, size=64, width=16), data, epochs=8, batch=64)
+trainer = vizkit.Trainer(training)
+trainer
+"""
+GALLERY = """
+gallery = vizkit.Gallery(training.classifier())
+gallery
+"""
+
+
 def with_compare(folder: Path) -> str:
     """A notebook in `folder` whose one cell shows three regularizers side by side; its name."""
-    cells = [nbformat.v4.new_code_cell(COMPARE)]
+    return of_cells(folder, "compare.ipynb", COMPARE)
+
+
+def of_cells(folder: Path, name: str, *sources: str) -> str:
+    """A new notebook in `folder`; its name."""
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    document = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
-    nbformat.write(document, folder / "compare.ipynb")
-    return "compare.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), folder / name)
+    return name
 
 
 class Lab:

@@ -5,7 +5,20 @@ from pathlib import Path
 
 import pytest
 import skimage.data
-from browsers import ExplorerPage, Lab, chromium_page, jupyter, new_page, walk, walk_compare, with_cells, with_compare
+from browsers import (
+    GALLERY,
+    TRAIN,
+    ExplorerPage,
+    Lab,
+    chromium_page,
+    jupyter,
+    new_page,
+    of_cells,
+    walk,
+    walk_compare,
+    with_cells,
+    with_compare,
+)
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -197,4 +210,46 @@ def test_three_regularizers_grow_side_by_side_on_one_timeline(lab):
         notebook = Lab(page, lab.address, with_compare(lab.folder))
         notebook.run_cell(0)
         walk_compare(ExplorerPage(notebook), "compare", lab.folder)
+        assert notebook.errors == []
+
+
+def test_a_network_learns_is_stopped_goes_on_inside_a_cell_and_shows_all_its_classes(lab):
+    """A cell that trains hears Stop, too, since this kernel takes widgets' messages beside it."""
+    with new_page(lab.page.context.browser) as page:
+        name = of_cells(lab.folder, "train.ipynb", TRAIN, "print('made', trainer.run().step, 'steps')", GALLERY)
+        notebook = Lab(page, lab.address, name)
+        notebook.run_cell(0)
+        trainer = ExplorerPage(notebook)
+        trainer.button("Start").click()
+        trainer.wait_for_line("step [1-9]")
+        curves = trainer.count("curves")
+        page.wait_for_function("(least) => window.curves.size >= least", arg=curves + 3)
+        assert trainer.press_stop() < 1000
+        expect(trainer.root.locator("img")).to_have_attribute("alt", re.compile(r"^training curves: step \d+ of 496"))
+        stopped = int(trainer.line.split()[-1])
+        assert 0 < stopped < 496
+        expect(trainer.button("Go on")).to_be_enabled()
+
+        page.evaluate("() => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = 1; }")
+        page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-cell'); }")  # and do not wait
+        trainer.wait_for_line("step")
+        page.wait_for_function("(least) => window.curves.size >= least", arg=trainer.count("curves") + 3)
+        trainer.screenshot("lab-training")
+        assert notebook.comms_over_subshells != "disabled"
+        trainer.press_stop()
+        page.wait_for_function("() => document.body.innerText.includes('made ')")
+        made = int(re.search(r"made (\d+) steps", notebook.output(1)).group(1))
+        assert stopped < made < 496
+
+        notebook.run_cell(2)
+        gallery = ExplorerPage(notebook)
+        gallery.root = page.locator(".vizkit").last
+        captions = gallery.root.locator(".vizkit-gallery .vizkit-caption")
+        expect(captions).to_have_count(8)
+        gallery.button("Start").click()
+        gallery.wait_for_line("finished at step 64")
+        expect(captions.last).to_contain_text(re.compile("stripes.*step 64, score", re.DOTALL))
+        models = gallery.root.locator(".vizkit-gallery img")
+        assert len(set(models.evaluate_all("images => images.map(i => i.src)"))) == 8
+        gallery.screenshot("lab-gallery")
         assert notebook.errors == []

@@ -245,6 +245,23 @@ def save_grid(results: Results, name: str, steps: int, classes: Sequence[int], c
     sheet.save(results.folder / f"{name}-{steps}.png")
 
 
+def save_comparison(results: Results, path: Path, steps: int = 64, columns: int = 8) -> None:
+    """The first classes by ours, by every peer and by a classical recipe, a row each: the README's picture."""
+    names, side, margin = (OURS, *PEERS, "simonyan"), 112, 76
+    sheet = Image.new("RGB", (margin + columns * (side + 3), len(names) * (side + 3) + 16), "white")
+    draw = ImageDraw.Draw(sheet)
+    for row, name in enumerate(names):
+        top = 16 + row * (side + 3)
+        draw.text((4, top + side // 2 - 6), name, fill="black")
+        for column, one in enumerate(results.of(name, steps, CLASSES[:columns])):
+            left = margin + column * (side + 3)
+            picture = Image.open(results.path(name, steps, one.index)).resize((side, side), Image.Resampling.LANCZOS)
+            sheet.paste(picture, (left, top))
+            if row == 0:
+                draw.text((left + 2, 2), one.label[:18], fill="black")
+    sheet.save(path, quality=90)
+
+
 def in_batches(results: Results, name: str, steps: Sequence[int], classes: Sequence[int]) -> Iterator[list[int]]:
     """Which steps may share a run: all of them, unless the learning rate depends on how many there are."""
     if vizkit.recipe(name).schedule == "fading":
@@ -262,6 +279,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the starts and views")
     parser.add_argument("--output", type=Path, default=HERE.parent / "output" / "pictures")
     parser.add_argument("--peers-python", type=Path, help="the Python of an environment that has the peers")
+    parser.add_argument("--comparison", type=Path, metavar="FILE", help="write the README's picture there")
     parser.add_argument("--table", action="store_true", help="make no picture: only tables and grids of what is there")
     options = parser.parse_args()
 
@@ -285,6 +303,8 @@ def main() -> None:
             print(f"\nAt equal seconds:\n\n{table_of_equal_seconds(results, rows, classes[:count])}")
     for name, steps in results.rows:
         save_grid(results, name, steps, classes)
+    if options.comparison:
+        save_comparison(results, options.comparison)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,7 @@ from ..images import BASES, STARTS, as_basis
 from ..mechanism import Regularizer, catalogue, none
 from ..recipes import Recipe, recipes
 from ..settings import OBJECTIVES, OPTIMIZERS, SCHEDULES
-from .parts import FULL
-from .parts import field as field
+from .parts import field, wide
 from .photo import PhotoPicker
 
 ROWS = 6  # how many regularizers can be added up
@@ -24,10 +23,9 @@ ROWS = 6  # how many regularizers can be added up
 class LogKnob(W.VBox):
     """A slider over round numbers, evenly spaced on a log scale: 1, 1.5, 2, 3, 5, 7, 10, …"""
 
-    def __init__(self, label: str, low: float, high: float, value: float, changed: Callable[[], None]) -> None:
-        super().__init__()
+    def __init__(self, label: str, low: float, high: float, changed: Callable[[], None]) -> None:
+        super().__init__()  # without a slider, before there is something to set: most rows never need theirs
         self._label, self._range, self._changed = label, (low, high), changed
-        self.set(value)
 
     @property
     def value(self) -> float:
@@ -37,12 +35,17 @@ class LogKnob(W.VBox):
         """Any value, between the round ones if need be; a new range where one is given."""
         if low is not None and high is not None:
             self._range = (low, high)
-        # A new slider every time: the browser's loses its place when the options of an old one change.
-        slider = field(W.SelectionSlider, self._label, options=_round_numbers(*self._range, value), value=value)
+        options = _round_numbers(*self._range, value)
+        old: list[Any] = list(getattr(self, "children", ()))
+        if old and list(old[0].options) == options:
+            old[0].value = value
+            return
+        # A new slider: the browser's loses its place when the options of an old one change.
+        slider = field(W.SelectionSlider, self._label, options=options, value=value)
         slider.observe(lambda _: self._changed(), "value")
-        old = list(getattr(self, "children", ()))
         self.children = (slider,)
         for widget in old:
+            widget.style.close()
             widget.close()
 
 
@@ -65,7 +68,7 @@ class RegularizerRow(W.VBox):
 
     def __init__(self, label: str, changed: Callable[[], None]) -> None:
         self.kind = field(W.Dropdown, label, options=["none", *catalogue()])
-        self.strength = LogKnob("strength", 1e-6, 1, 1e-4, changed)
+        self.strength = LogKnob("strength", 1e-6, 1, changed)
         self.note = W.HTML()
         self._options: dict[str, Any] = {}
         self._changed = changed
@@ -159,7 +162,8 @@ class Controls(W.VBox):
             RegularizerRow("Regularizer" if row == 0 else f"and {row + 1}", self._on_knob) for row in range(ROWS)
         ]
         self.steps = field(W.BoundedIntText, "Steps", value=200, min=1, max=100_000)
-        self.learning_rate = LogKnob("Learning rate", 1e-4, 1000, 1.0, self._on_knob)
+        self.learning_rate = LogKnob("Learning rate", 1e-4, 1000, self._on_knob)
+        self.learning_rate.set(1.0)
         self.optimizer = field(W.Dropdown, "Optimizer", options=list(OPTIMIZERS))
         self.basis = field(W.Dropdown, "Image in", options=list(BASES))
         self.basis_note = W.HTML()
@@ -183,7 +187,7 @@ class Controls(W.VBox):
             self.objective,
         ]
         # No accordion: the keyboard does not open ipywidgets'.
-        self.more = W.ToggleButton(description="More knobs", icon="caret-right", layout=W.Layout(**FULL))
+        self.more = W.ToggleButton(description="More knobs", icon="caret-right", layout=wide())
         self.folded = W.VBox([*more, *self.rows[1:]], layout=W.Layout(display="none"))
         for knob in (self.steps, self.objective):
             knob.observe(lambda _: self._on_knob(), "value")

@@ -5,6 +5,7 @@ import itertools
 import re
 from base64 import b64encode
 from collections.abc import Callable, Sequence
+from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ img.vizkit-picture, .vizkit-picture img { width: 100%; height: auto; border-radi
 .vizkit-note, .vizkit-caption { color: var(--jp-ui-font-color1, #333); line-height: 1.4; overflow-wrap: anywhere; }
 .vizkit-note { color: var(--jp-ui-font-color2, #555); font-size: 12px; }
 .vizkit-caption { font-size: 14px; font-variant-numeric: tabular-nums; padding-top: 4px; }
+.vizkit-stage .vizkit-caption { min-height: 5.6em; }
 .vizkit-alert { border-left: 4px solid #D55E00; padding: 4px 10px; font-size: 14px;
   color: var(--jp-ui-font-color1, #333); overflow-wrap: anywhere; }
 .vizkit-note a { color: var(--jp-content-link-color, #0645ad); text-decoration: underline; }
@@ -86,7 +88,6 @@ if (page && !page.told) {
 """
 
 NARROW = {"description_width": "88px"}
-FULL = {"width": "auto"}
 
 
 def style() -> Any:
@@ -94,9 +95,16 @@ def style() -> Any:
     return W.HTML(f'<style onload="{escape(SCRIPT)}">{CSS}</style>', layout=W.Layout(display="none"))
 
 
+@cache
+def wide() -> Any:
+    """The layout of all that is as wide as its column. One for all: each is a channel of its own to the page, and some
+    pages have room for no more than 250 (JupyterLab's "Comms over subshells: per comm" gives each a thread)."""
+    return W.Layout(width="auto")
+
+
 def field(kind: type, label: str, **traits: Any) -> Any:
     """A control with its label at the left, as wide as its column."""
-    return kind(description=label, style=NARROW, layout=W.Layout(**FULL), **traits)
+    return kind(description=label, style=NARROW, layout=wide(), **traits)
 
 
 class Picture(W.VBox):
