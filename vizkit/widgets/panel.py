@@ -53,8 +53,8 @@ class RunPanel(JobPanel):
         super()._arrange(box, *self._drive(), self.timeline, files, self.message, self.code, *below)
 
     def run(self) -> Ascent:
-        """All the steps that are asked for, in this cell, live; then the ascent. Stop, or the kernel's interrupt, ends
-        it early."""
+        """All the steps that are asked for, in this cell, live; then the ascent. The kernel's interrupt (■) ends it
+        early."""
         self._say("")
         ascent = self.ascent = self._new_ascent()
         self._following, self._worked = True, 0.0

@@ -35,7 +35,8 @@ img.vizkit-picture, .vizkit-picture img { width: 100%; height: auto; border-radi
 .vizkit-timeline { width: auto; max-width: 790px; }
 .vizkit-strip { display: flex; flex-flow: row wrap; gap: 12px; overflow: visible; }
 .vizkit-gallery { flex: 3 1 500px; max-width: 900px; min-width: 0; overflow: visible; display: grid; gap: 10px;
-  grid-template-columns: repeat(auto-fill, minmax(110px, 1fr)); }
+  grid-template-columns: repeat(auto-fill, minmax(124px, 1fr)); }
+.vizkit-gallery .vizkit-caption { font-size: 12px; }
 .vizkit-gallery img { width: 100%; height: auto; border-radius: 4px; }
 .vizkit-training img { width: 100%; max-width: 900px; height: auto; }
 .vizkit-card { width: 168px; overflow: visible; }

@@ -98,8 +98,8 @@ class RunLoop:
             self.clock.running = True
 
     def block(self, steps: Iterable[Any]) -> None:
-        """Makes all the steps here and now, in the cell that calls it, and shows on the way what is new. Stop ends it
-        where the kernel hears clicks while a cell runs; the kernel's interrupt does everywhere."""
+        """Makes all the steps here and now, in the cell that calls it, and shows on the way what is new. The kernel's
+        interrupt ends it; Stop, too, where the kernel hears clicks while a cell runs (most do not)."""
         self._newest += 1
         number = self._wanted = self._newest
         self.state, self.error = "running", None

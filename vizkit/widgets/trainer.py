@@ -17,7 +17,7 @@ class Trainer(JobPanel):
 
     A training, live: loss and accuracy as they go. Last line of a cell, it shows itself; Start begins, Pause and Stop
     hold it, and Start goes on from there. `run()` makes all the steps that are left in the cell that calls it, live,
-    too, until Stop or the kernel's interrupt (■) ends it; what has been learned is kept.
+    too; there the kernel's interrupt (■) ends it. What has been learned is kept.
     """
 
     def __init__(self, training: Training, *, pull: bool | None = None) -> None:
