@@ -109,6 +109,7 @@ async def test_training_starts_pauses_stops_and_goes_on_from_there(training):
 def test_a_run_in_a_cell_draws_on_the_way_and_hears_stop(training, monkeypatch):
     trainer = vizkit.Trainer(training)
     monkeypatch.setattr(vizkit.widgets.run_loop, "FRAME", 0.0)
+    monkeypatch.setattr(vizkit.widgets.trainer, "CURVE_EVERY", 0.0)
     drawn = []
 
     def on_frame(change):

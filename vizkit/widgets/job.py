@@ -11,6 +11,8 @@ from ..errors import VizkitError
 from .parts import button, error_text, note, style
 from .run_loop import RunLoop
 
+CURVE_EVERY = 0.4  # seconds between two drawings of a curve: it costs more than a picture and changes less
+
 
 class JobPanel(W.VBox):
     """One job at a time, live. A subclass says what Start does (`_on_start`) and what there is to see (`_render`)."""

@@ -14,10 +14,8 @@ from ..ascent import Ascent
 from ..classifiers import Classifier
 from ..errors import Diverged
 from ..reproduction import code_of
-from .job import JobPanel, row
+from .job import CURVE_EVERY, JobPanel, row
 from .parts import Picture, button, curve_words, download_link, encode, note, unused_name
-
-CURVE_EVERY = 0.4  # seconds between two drawings of the curve: it costs more than the picture and changes less
 
 
 class RunPanel(JobPanel):

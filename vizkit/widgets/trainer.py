@@ -1,10 +1,11 @@
 """Trainer: watch a small CNN learn, and stop it when it has learned enough."""
 
+import time
 from typing import Any
 
 from .. import figures
 from ..training import Training
-from .job import JobPanel
+from .job import CURVE_EVERY, JobPanel
 from .parts import Picture
 
 
@@ -22,7 +23,7 @@ class Trainer(JobPanel):
 
     def __init__(self, training: Training, *, pull: bool | None = None) -> None:
         self.training = training
-        self._begun = 0
+        self._begun, self._curve_drawn = 0, 0.0
         super().__init__(pull)
         self.start.tooltip = "Train, or go on with it"
         self.curve, self._figure = Picture(), figures.live_figure(columns=2)
@@ -41,8 +42,11 @@ class Trainer(JobPanel):
         self.start.disabled = self.loop.busy or training.step >= training.steps
         self.start.description = "Go on" if 0 < training.step < training.steps else "Start"
         self._show_progress(training.step, training.steps, str(training.device), self._begun)
-        figures.draw_training_curves(self._figure.axes, training)
-        self.curve.show(("png", figures.png(self._figure)), self._words())
+        now = time.perf_counter()
+        if now - self._curve_drawn > CURVE_EVERY or not self.loop.busy:
+            self._curve_drawn = now
+            figures.draw_training_curves(self._figure.axes, training)
+            self.curve.show(("png", figures.png(self._figure)), self._words())
 
     def _words(self) -> str:
         checked = f", {self.training.checks[-1][1]:.1%} of unseen pictures right" if self.training.checks else ""
