@@ -200,7 +200,6 @@ class Lab:
     """A notebook in JupyterLab, and a person in front of it."""
 
     place = "lab/tree"
-    sliders_have_keys = True
 
     def __init__(self, page: Page, address: str, name: str) -> None:
         self.page = page
@@ -251,7 +250,6 @@ class Notebook7(Lab):
     """A notebook in Jupyter Notebook 7, which is JupyterLab's notebook on a page of its own."""
 
     place = "notebooks"
-    sliders_have_keys = False  # the arrow keys move from cell to cell, even from within a slider
 
 
 class Classic:
@@ -259,8 +257,6 @@ class Classic:
 
     `round_trip`: milliseconds that a message and its answer spend on their way.
     """
-
-    sliders_have_keys = True
 
     def __init__(self, page: Page, address: str, name: str, round_trip: float = 0) -> None:
         self.page = page
@@ -395,17 +391,11 @@ class ExplorerPage:
         script = "(text) => window.said.find(([, line]) => line.includes(text))[0]"
         return float(self.page.evaluate(script, f"of {steps}") - began)
 
-    def slide(self, slider: Locator, place: float, *keys: str) -> None:
-        """Moves a slider: by `keys`, or on a page that keeps the keys for itself, by a click at this part of it."""
-        if self.notebook.sliders_have_keys:
-            slider.locator(".noUi-handle, .ui-slider-handle").first.focus()
-            for key in keys:
-                self.page.keyboard.press(key)
-        else:
-            bar = slider.locator(".noUi-target, .ui-slider").first
-            box = bar.bounding_box() or {"width": 0, "height": 0}
-            bar.click(position={"x": place * (box["width"] - 1), "y": box["height"] / 2}, force=True)
-            self.page.wait_for_timeout(400)  # while the handle glides there, the slider takes no other click
+    def slide(self, slider: Locator, *keys: str) -> None:
+        """Moves a slider by keys."""
+        slider.locator(".noUi-handle, .ui-slider-handle").first.focus()
+        for key in keys:
+            self.page.keyboard.press(key)
 
     def measure(self, name: str, least: float) -> tuple[float, float, float]:
         """Starts a run: pictures a second, and the milliseconds that a knob and Stop take. Noted in a file, too."""
@@ -447,7 +437,7 @@ def walk(explorer: ExplorerPage, name: str) -> None:
 
     # A knob in the middle of the run: the curve gets its mark, and the code tells.
     strength = explorer.root.locator(".widget-hslider, .widget-selectionslider", has_text=re.compile("^strength"))
-    explorer.slide(strength.first, 0.7, *["ArrowRight"] * 4)
+    explorer.slide(strength.first, *["ArrowRight"] * 4)
     turned = explorer.step
     explorer.wait_for_step(turned + 10)
 
@@ -475,10 +465,10 @@ def walk(explorer: ExplorerPage, name: str) -> None:
     # Scrub to an early frame, and back.
     newest = explorer.picture_source()
     timeline = explorer.root.locator(".vizkit-timeline").first
-    explorer.slide(timeline, 0, "Home")
+    explorer.slide(timeline, "Home")
     expect(explorer.root.locator(".vizkit-caption").first).to_contain_text(re.compile(r"step 0(?!\d)"))
     assert explorer.picture_source() != newest
-    explorer.slide(timeline, 1, "End")
+    explorer.slide(timeline, "End")
     explorer.wait_for_step(stopped)
 
     # Keep, and a second run beside it.
@@ -515,11 +505,11 @@ def walk_compare(compare: ExplorerPage, name: str, folder: Path) -> None:
     images = compare.root.locator(".vizkit-compared img")
     sources = images.evaluate_all("images => images.map(i => i.src)")
     timeline = compare.root.locator(".vizkit-timeline").first
-    compare.slide(timeline, 0, "Home")
+    compare.slide(timeline, "Home")
     expect(captions.last).to_contain_text("step 0,")
     early = images.evaluate_all("images => images.map(i => i.src)")
     assert not set(early) & set(sources)
-    compare.slide(timeline, 1, "End")
+    compare.slide(timeline, "End")
     compare.button("Go on").click()
     compare.wait_for_step(40)
     assert compare.press_stop() < 1000

@@ -111,7 +111,7 @@ def test_a_class_model_grows_from_an_uploaded_photo(lab):
     explorer.button("Start").click()
     explorer.wait_for_step(5)
     assert explorer.press_stop() < 1000
-    explorer.slide(explorer.root.locator(".vizkit-timeline"), 0, "Home")
+    explorer.slide(explorer.root.locator(".vizkit-timeline"), "Home")
     expect(explorer.root.locator(".vizkit-caption")).to_contain_text("step 0")
     explorer.screenshot("lab-from-photo")
 
