@@ -15,7 +15,8 @@ from browsers import ExplorerPage, Lab, chromium_page, jupyter, with_cells  # no
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         notebook = with_cells(ROOT / "notebooks" / "00_explore.ipynb", Path(name))
-        with jupyter(Path(name)) as address, chromium_page(width=1560, height=1300) as page:
+        with jupyter(Path(name)) as address, chromium_page() as page:
+            page.set_viewport_size({"width": 1560, "height": 1300})
             lab = Lab(page, address, notebook)
             lab.run_cell(1)
             lab.run_cell(2)
