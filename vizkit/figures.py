@@ -192,7 +192,8 @@ def grid(pictures: Sequence[Any] | Pictures, captions: Sequence[str] = (), colum
     """
     columns = columns or math.ceil(math.sqrt(len(pictures)))
     rows = math.ceil(len(pictures) / columns)
-    figure = NotebookFigure(2.2 * columns, 2.4 * rows if captions else 2.2 * rows)
+    enlarged = min(max(1.0, columns / 5), 1.8)  # a wide figure is shown smaller, and its captions with it
+    figure = NotebookFigure(2.2 * columns, (2.2 + 0.2 * enlarged if captions else 2.2) * rows)
     for index, picture in enumerate(pictures):
         axes = figure.add_subplot(rows, columns, index + 1)
         picture = np.asarray(picture)
@@ -200,8 +201,8 @@ def grid(pictures: Sequence[Any] | Pictures, captions: Sequence[str] = (), colum
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
         if index < len(captions):
-            lines = [textwrap.fill(line, 30) for line in captions[index].splitlines()]
-            axes.set_xlabel("\n".join(lines), fontsize=9, color=GREY, parse_math=False)
+            lines = [textwrap.fill(line, int(32 / enlarged)) for line in captions[index].splitlines()]
+            axes.set_xlabel("\n".join(lines), fontsize=9 * enlarged, color=GREY, parse_math=False)
     return figure
 
 

@@ -30,6 +30,9 @@ class JobPanel(W.VBox):
         super().__init__()
         self.add_class("vizkit")
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}: a live widget. Run this cell to see it."  # where a page shows none
+
     def _arrange(self, *rows: Any) -> None:
         """Puts everything in its place, and shows it for the first time."""
         self.children = [style(), *rows, *([self.loop.clock] if self.loop.clock else [])]
