@@ -22,6 +22,7 @@ ENGINE = [
     "regularizers",
     "optimizers",
     "settings",
+    "progress",
     "ascent",
     "recipes",
     "reproduction",

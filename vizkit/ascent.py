@@ -1,8 +1,6 @@
 """The engine: a class model grows one step at a time. No input or output, no widgets, no plotting."""
 
 import math
-import sys
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +12,7 @@ from .classifiers import Classifier
 from .errors import Diverged, VizkitError
 from .images import Basis, Pictures, as_start, start_parameters, to_pictures
 from .mechanism import Regularizer, none
+from .progress import counted
 from .settings import Objective, OptimizerMaker, Schedule, Settings, is_whole
 
 FRAME_BYTES = 64 * 2**20
@@ -208,15 +207,8 @@ class Ascent:
 
         All the steps that are left; `progress` prints a line that counts them, over and over itself.
         """
-        began, first, told = time.perf_counter(), self.step, 0.0
-        for step in self:
-            now, done = time.perf_counter(), step.index + 1
-            if progress and (now - told > 0.5 or done == self.steps):
-                told, left = now, (now - began) / (done - first) * (self.steps - done)
-                sys.stdout.write(f"\rstep {done} of {self.steps}, score {step.score:.1f}, {left:.0f} s left ")
-                sys.stdout.flush()
-        if progress:
-            sys.stdout.write("\n")
+        for _ in counted(self, lambda step: f"score {step.score:.1f}") if progress else self:
+            pass
         return self
 
     def finish(self) -> Step:

@@ -1,8 +1,7 @@
 """Training a small CNN, a step at a time: pause, look, stop."""
 
-import sys
-import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from torch.nn import functional as F
 from .classifiers import Classifier, default_device
 from .datasets import Dataset
 from .errors import Diverged, VizkitError
+from .progress import counted
 
 CHECKS = 20  # how often the accuracy on unseen pictures is measured on the way
 CHECKED = 1000  # on how many of them
@@ -132,18 +132,9 @@ class Training:
     def run(self, progress: bool = False) -> "Training":
         """All the steps that are left; `progress` prints a line that counts them, over and over itself. The kernel's
         interrupt (■) stops it, and keeps what has been learned."""
-        began, first, told = time.perf_counter(), self.step, 0.0
-        try:
-            for step in self:
-                now, done = time.perf_counter(), step.index + 1
-                if progress and (now - told > 0.5 or done == self.steps):
-                    told, left = now, (now - began) / (done - first) * (self.steps - done)
-                    sys.stdout.write(f"\rstep {done} of {self.steps}, loss {step.loss:.2f}, {left:.0f} s left ")
-                    sys.stdout.flush()
-        except KeyboardInterrupt:
-            pass
-        if progress:
-            sys.stdout.write("\n")
+        with suppress(KeyboardInterrupt):
+            for _ in counted(self, lambda step: f"loss {step.loss:.2f}") if progress else self:
+                pass
         return self
 
     def test_accuracy(self, count: int | None = None) -> float:
