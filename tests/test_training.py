@@ -1,5 +1,7 @@
 """Small CNNs: trained step by step, shipped with weights, and caught cheating."""
 
+import os
+
 import measured
 import pytest
 import torch
@@ -139,7 +141,9 @@ def test_a_small_network_that_comes_along_is_as_good_as_its_training_said(name, 
 def fashion_or_skip():
     try:
         return fashion()
-    except vizkit.VizkitError as error:
+    except vizkit.VizkitError as error:  # neither a copy nor a network: only where it is no matter of course
+        if os.environ.get("CI"):
+            raise
         pytest.skip(str(error))
 
 
