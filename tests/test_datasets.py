@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import vizkit
-from vizkit.datasets import CORNERS, SHAPES, Mark, plant, shapes
+from vizkit.classroom.datasets import CORNERS, SHAPES, Mark, plant, shapes
 
 
 @pytest.fixture(scope="module")

@@ -22,13 +22,16 @@ from vizkit import exercises
 COURSE = Path(__file__).parent.parent / "notebooks" / "exercises"
 ASSIGNMENT = "class_models"
 SOURCES = sorted((COURSE / "source" / ASSIGNMENT).glob("*.ipynb"))
-MODULES = [importlib.import_module(info.name) for info in pkgutil.iter_modules(exercises.__path__, "vizkit.exercises.")]
+MODULES = [
+    importlib.import_module(info.name)
+    for info in pkgutil.iter_modules(exercises.__path__, "vizkit.classroom.exercises.")
+]
 ALL = (1, 2, 3)
 
 
 @pytest.fixture(autouse=True)
 def own_catalogue(monkeypatch):
-    monkeypatch.setattr(vizkit.mechanism, "_catalogue", dict(vizkit.mechanism._catalogue))
+    monkeypatch.setattr(vizkit.regularization, "_catalogue", dict(vizkit.regularization._catalogue))
 
 
 def said(check, *arguments, **named):

@@ -9,7 +9,7 @@ from PIL import Image
 from test_widgets import ended, live, shown, until
 
 import vizkit
-from vizkit.datasets import shapes
+from vizkit.classroom.datasets import shapes
 
 
 @pytest.fixture

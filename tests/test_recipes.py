@@ -20,7 +20,8 @@ from torch import nn
 
 import vizkit
 from vizkit import VizkitError
-from vizkit.images import from_picture, spectrum_of
+from vizkit.bases import spectrum_of
+from vizkit.images import from_picture
 from vizkit.recipes import RECIPES, Recipe
 from vizkit.regularizers import side_by_side
 
@@ -564,7 +565,7 @@ def test_the_best_picture_may_be_the_last(linear):
 
 @pytest.fixture
 def three_views(monkeypatch):
-    monkeypatch.setattr(vizkit.mechanism, "_catalogue", dict(vizkit.mechanism._catalogue))
+    monkeypatch.setattr(vizkit.regularization, "_catalogue", dict(vizkit.regularization._catalogue))
 
     @vizkit.regularizer("view", strengths=None)
     def three_ways(image):
@@ -645,7 +646,7 @@ def test_side_by_side_prints_as_code_and_comes_back_from_json(name):
 
 @pytest.mark.parametrize("added", [vizkit.l2(1e-2), vizkit.mirror(), vizkit.noise(0.1), vizkit.shake(2)], ids=repr)
 def test_a_regularizer_draws_the_same_whatever_stands_beside_it(rgb, added, monkeypatch):
-    monkeypatch.setattr(vizkit.mechanism, "_catalogue", dict(vizkit.mechanism._catalogue))
+    monkeypatch.setattr(vizkit.regularization, "_catalogue", dict(vizkit.regularization._catalogue))
     lots = []
 
     @vizkit.regularizer("view", strengths=None)

@@ -290,7 +290,7 @@ def test_as_many_strengths_as_images_or_an_error_before_the_start(regularizer, t
 @pytest.fixture(autouse=True)
 def fresh_catalogue(monkeypatch):
     """What a test registers is gone after it."""
-    monkeypatch.setattr(vizkit.mechanism, "_catalogue", dict(vizkit.mechanism._catalogue))
+    monkeypatch.setattr(vizkit.regularization, "_catalogue", dict(vizkit.regularization._catalogue))
 
 
 def test_a_plain_function_acts_as_a_penalty(tiny):

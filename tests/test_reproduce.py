@@ -13,7 +13,7 @@ from PIL import Image, PngImagePlugin
 import vizkit
 from vizkit import Fourier, Pixels, Recipe, VizkitError
 from vizkit.recipes import recipes
-from vizkit.reproduction import code_of, settings_of
+from vizkit.saved import code_of, settings_of
 
 PHOTO = np.random.default_rng(0).integers(40, 200, (12, 16, 3), dtype=np.uint8)
 VIEWS = vizkit.jitter(3) + vizkit.scale_and_rotate(10, scale=0.2)
@@ -175,7 +175,7 @@ def test_code_names_any_class(make_cnn, label):
 
 
 def test_code_with_a_regularizer_of_ones_own_runs_where_it_is_defined(tiny, monkeypatch):
-    monkeypatch.setattr(vizkit.mechanism, "_catalogue", dict(vizkit.mechanism._catalogue))
+    monkeypatch.setattr(vizkit.regularization, "_catalogue", dict(vizkit.regularization._catalogue))
 
     @vizkit.regularizer("penalty", strengths=(1e-6, 1))
     def roughness(image, power=2):

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 import vizkit
-from vizkit.datasets import Mark, fashion, plant, shapes
+from vizkit.classroom.datasets import Mark, fashion, plant, shapes
+from vizkit.networks import classifier
 
 
 @pytest.fixture(scope="module")
@@ -148,11 +149,11 @@ def fashion_or_skip():
 
 
 def test_weights_are_small_files_and_a_saved_network_is_the_same_one(data, tmp_path):
-    folder = vizkit.classifiers.Path(vizkit.__file__).parent / "weights"
-    assert all(0 < (folder / f"{name}.pt").stat().st_size < 500_000 for name in vizkit.classifiers.SMALL)
+    folder = classifier.Path(classifier.__file__).parent / "weights"
+    assert all(0 < (folder / f"{name}.pt").stat().st_size < 500_000 for name in classifier.SMALL)
     training = new(data, epochs=1).run()
     training.save(tmp_path / "mine.pt")
-    again = vizkit.classifiers.small_network(tmp_path / "mine.pt", "mine")
+    again = classifier.small_network(tmp_path / "mine.pt", "mine")
     image = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(again(image), training.classifier()(image))
 

@@ -19,9 +19,10 @@ from conftest import GRAY, RGB
 from PIL import Image
 
 import vizkit
-from vizkit import VizkitError, classifiers
+from vizkit import VizkitError
 from vizkit.recipes import Recipe, recipes
-from vizkit.reproduction import code_of
+from vizkit.saved import code_of
+from vizkit.widgets import explorer as explorer_module
 from vizkit.widgets import run_loop
 from vizkit.widgets.run_loop import RunLoop
 
@@ -71,7 +72,7 @@ def explorer(tiny):
 @pytest.fixture
 def catalogue(monkeypatch):
     """Regularizers that a test makes are gone after it."""
-    monkeypatch.setattr(vizkit.mechanism, "_catalogue", dict(vizkit.mechanism._catalogue))
+    monkeypatch.setattr(vizkit.regularization, "_catalogue", dict(vizkit.regularization._catalogue))
 
 
 # The panel.
@@ -312,7 +313,7 @@ def test_a_photo_given_in_code_is_the_start(tiny, tmp_path):
 @live
 async def test_another_network_gets_the_photo_in_its_own_size(tiny, make_cnn, monkeypatch):
     other = vizkit.Classifier(make_cnn(1, 3), ["moon", "star", "sun"], **GRAY, name="alexnet", device="cpu")
-    monkeypatch.setattr(classifiers, "load", lambda name: other)
+    monkeypatch.setattr(explorer_module, "load", lambda name: other)
     given = photo(40, 30, 3)
     explorer = vizkit.Explorer(tiny, "star", start=given, **QUICK)
     explorer.controls.network.value = "alexnet"
@@ -376,11 +377,11 @@ async def test_html_in_a_label_or_a_name_is_never_markup(make_cnn, tmp_path, mon
     await ended(explorer)
     assert "&lt;img src=x onerror=alert(1)&gt;" in explorer.message.value
     check()
-    monkeypatch.setattr(classifiers, "load", lambda name: net)
+    monkeypatch.setattr(explorer_module, "load", lambda name: net)
     explorer.controls.network.value = "vgg11"
     await ended(explorer)
     assert "is ready" in check()
-    monkeypatch.setattr(classifiers, "load", lambda name: (_ for _ in ()).throw(VizkitError(HTML)))
+    monkeypatch.setattr(explorer_module, "load", lambda name: (_ for _ in ()).throw(VizkitError(HTML)))
     explorer.controls.network.value = "alexnet"
     await ended(explorer)
     assert "alert(1)" in check()
@@ -546,7 +547,7 @@ async def test_a_network_that_cannot_be_loaded_is_a_sentence_and_the_old_one_sta
         raise VizkitError(f"The weights of {name} are not on this machine.")
 
     explorer = vizkit.Explorer(tiny, "star", **QUICK)
-    monkeypatch.setattr(classifiers, "load", load)
+    monkeypatch.setattr(explorer_module, "load", load)
     explorer.controls.network.value = "alexnet"
     assert "Loading alexnet" in explorer.message.value
     await ended(explorer)
@@ -561,7 +562,7 @@ async def test_a_network_that_cannot_be_loaded_is_a_sentence_and_the_old_one_sta
 @live
 async def test_another_network_brings_its_classes_and_ones_own_can_be_chosen_again(tiny, make_cnn, monkeypatch):
     other = vizkit.Classifier(make_cnn(1, 3), ["moon", "star", "sun"], **GRAY, name="alexnet", device="cpu")
-    monkeypatch.setattr(classifiers, "load", lambda name: other)
+    monkeypatch.setattr(explorer_module, "load", lambda name: other)
     explorer = vizkit.Explorer(tiny, "star", **QUICK)
     explorer.controls.network.value = "alexnet"
     await ended(explorer)
@@ -607,7 +608,7 @@ async def test_a_kept_picture_has_the_settings_that_made_it_whatever_is_turned_l
     explorer = vizkit.Explorer(tiny, "star", regularizer=vizkit.l2(1e-3), **QUICK)
     explorer.run()
     loading = threading.Event()
-    monkeypatch.setattr(classifiers, "load", lambda name: loading.wait(60) and tiny)
+    monkeypatch.setattr(explorer_module, "load", lambda name: loading.wait(60) and tiny)
     explorer.controls.network.value = "alexnet"
     explorer.controls.rows[0].strength.children[0].value = 1e-1
     explorer.keep.click()

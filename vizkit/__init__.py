@@ -15,16 +15,14 @@ from typing import TYPE_CHECKING, Any
 # only if torch is not loaded yet, and never against what the user has set.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-from . import builtin, classifiers, datasets, images, judging, mechanism, recipes, regularizers, reproduction, settings
+from . import bases, images, judging, recipes, regularization, regularizers, saved, settings
 from .ascent import Ascent, Step, ascend
-from .builtin import small_cnn
-from .checkpoints import load_weights
-from .classifiers import Classifier, load, networks
+from .bases import Fourier, Phase, Pixels
 from .errors import Diverged, VizkitError
-from .images import Fourier, Phase, Pixels
 from .judging import second_opinion
-from .mechanism import Regularizer, none, regularizer
+from .networks import Classifier, load, load_weights, networks, small_cnn
 from .recipes import Recipe, recipe
+from .regularization import Regularizer, none, regularizer
 from .regularizers import (
     clamp,
     clip_small_contribution,
@@ -47,15 +45,18 @@ from .regularizers import (
     soft_threshold,
     total_variation,
 )
-from .reproduction import reproduce
-from .training import Training
+from .saved import reproduce
 
 if TYPE_CHECKING:
     from . import figures, widgets
-    from .widgets import Compare, Explorer, Gallery, Trainer
+    from .classroom import datasets, exercises
+    from .classroom.trainer import Trainer
+    from .classroom.training import Training
+    from .widgets import Compare, Explorer, Gallery
 
 _LATER = {"figures": ".figures", "widgets": ".widgets"}
-_LATER |= dict.fromkeys(("Compare", "Explorer", "Gallery", "Trainer"), ".widgets")
+_LATER |= {"datasets": ".classroom.datasets", "exercises": ".classroom.exercises", "Training": ".classroom.training"}
+_LATER |= {"Trainer": ".classroom.trainer"} | dict.fromkeys(("Compare", "Explorer", "Gallery"), ".widgets")
 
 
 def __getattr__(name: str) -> Any:

@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .classifiers import Classifier
+from .bases import Basis, as_start, start_parameters
 from .errors import Diverged, VizkitError
-from .images import Basis, Pictures, as_start, start_parameters, to_pictures
-from .mechanism import Regularizer, none
+from .images import Pictures, to_pictures
+from .networks import Classifier
 from .progress import counted
+from .regularization import Regularizer, none
 from .settings import Objective, OptimizerMaker, Schedule, Settings, is_whole
 
 FRAME_BYTES = 64 * 2**20
@@ -341,7 +342,7 @@ def ascend(
         image a strength. None: no regularizer.
     seed: of all randomness. The same seed gives the same image, bit for bit, on the same machine.
     learning_rate: None takes the optimizer's own default.
-    optimizer: "ascent" (plain), "momentum", "adam", "nadam", "rmsprop", "half_adam" (see `vizkit.optimizers`), or a
+    optimizer: "ascent" (plain), "momentum", "adam", "nadam", "rmsprop", "half_adam" (see `vizkit.settings`), or a
         function that makes a torch optimizer from a list of tensors; such an optimizer must maximise.
     optimizer_options: what else it is told, such as {"betas": (0.5, 0.99)}.
     schedule: "constant"; "fading", down to a fifth of the learning rate at the last step; or "progress", where the

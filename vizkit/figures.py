@@ -16,10 +16,10 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image, PngImagePlugin
 
 from .ascent import Ascent
+from .classroom.training import Training
 from .errors import VizkitError
 from .images import Pictures, tile
-from .reproduction import settings_of
-from .training import Training
+from .saved import settings_of
 
 # Okabe & Ito's palette, told apart by colour-blind readers; the first is the target, the second its rival.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torchvision.transforms.functional import resize
 
-from .classifiers import Classifier, load
 from .errors import VizkitError
 from .images import Pictures
+from .networks import Classifier, load
 
 
 @dataclass(frozen=True)

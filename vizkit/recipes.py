@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from .ascent import Ascent, ascend
-from .classifiers import Classifier
+from .bases import BASES, STARTS, Basis, Fourier, Phase, Pixels
 from .errors import VizkitError
-from .images import BASES, STARTS, Basis, Fourier, Phase, Pixels
-from .mechanism import Regularizer, catalogue, none
+from .networks import Classifier
+from .regularization import Regularizer, catalogue, none
 from .regularizers import (
     clamp,
     clip_small_contribution,

@@ -1,4 +1,4 @@
-"""Every regularizer: penalties, views, projections. How they act is in `mechanism`."""
+"""Every regularizer: penalties, views, projections. How they act is in `regularization`."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from torchvision.transforms.functional import gaussian_blur as torchvision_blur
 
 from .errors import VizkitError
-from .mechanism import Part, Place, Regularizer, catalogue, none, regularizer
+from .regularization import Part, Place, Regularizer, catalogue, none, regularizer
 
 __all__ = ["catalogue", "none", "regularizer", "side_by_side"]  # and every regularizer below, by name
 

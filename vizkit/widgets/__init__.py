@@ -3,6 +3,5 @@
 from .compare import Compare
 from .explorer import Explorer
 from .gallery import Gallery
-from .trainer import Trainer
 
-__all__ = ["Compare", "Explorer", "Gallery", "Trainer"]
+__all__ = ["Compare", "Explorer", "Gallery"]

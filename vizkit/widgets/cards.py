@@ -6,7 +6,7 @@ from typing import Any
 import ipywidgets as W
 
 from ..ascent import Ascent
-from ..classifiers import Classifier
+from ..networks import Classifier
 from .panel import RunPanel
 from .parts import Picture, encode
 

@@ -13,7 +13,7 @@ import torch
 import traitlets
 
 from ..ascent import Ascent, ascend
-from ..classifiers import load
+from ..networks import load
 from .parts import encode, style
 from .run_loop import FRAME, RunLoop
 

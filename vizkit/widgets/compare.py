@@ -5,12 +5,11 @@ from typing import Any
 
 import ipywidgets as W
 
-from .. import classifiers
 from ..ascent import Ascent
-from ..classifiers import Classifier
-from ..mechanism import Regularizer
+from ..networks import Classifier, load
 from ..recipes import Recipe
 from ..recipes import recipe as recipe_of_name
+from ..regularization import Regularizer
 from ..regularizers import side_by_side
 from .cards import CardPanel
 from .controls import ClassPicker
@@ -39,7 +38,7 @@ class Compare(CardPanel):
         pull: bool | None = None,
         **settings: Any,
     ) -> None:
-        super().__init__(net or classifiers.load(), list(regularizers), pull)
+        super().__init__(net or load(), list(regularizers), pull)
         batch = side_by_side(list(regularizers.values()))
         everything = shared + batch if shared else batch
         of_name = recipe_of_name(recipe or self.net.recipe)

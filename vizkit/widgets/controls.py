@@ -8,11 +8,11 @@ from typing import Any
 
 import ipywidgets as W
 
-from ..classifiers import Classifier, networks
+from ..bases import BASES, STARTS, as_basis
 from ..errors import VizkitError
-from ..images import BASES, STARTS, as_basis
-from ..mechanism import Regularizer, catalogue, none
+from ..networks import Classifier, networks
 from ..recipes import Recipe, recipes
+from ..regularization import Regularizer, catalogue, none
 from ..settings import OBJECTIVES, OPTIMIZERS, SCHEDULES
 from .parts import field, wide
 from .photo import PhotoPicker

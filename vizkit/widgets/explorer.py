@@ -8,10 +8,10 @@ from typing import Any
 
 import ipywidgets as W
 
-from .. import classifiers, judging
+from .. import judging
 from ..ascent import Ascent
-from ..classifiers import Classifier
 from ..errors import VizkitError
+from ..networks import Classifier, load
 from ..recipes import Recipe
 from ..recipes import recipe as recipe_of_name
 from .controls import Controls
@@ -43,7 +43,7 @@ class Explorer(RunPanel):
         pull: bool | None = None,
         **settings: Any,
     ) -> None:
-        super().__init__(net or classifiers.load(), pull)
+        super().__init__(net or load(), pull)
         self._own = self.net
         self._arrived: Classifier | None = None  # a network that was loaded, and not yet shown
         self.controls = Controls(self.net, self._on_knob)
@@ -159,7 +159,7 @@ class Explorer(RunPanel):
         if name == self._own.name:
             self._arrived = self._own
         else:
-            self._arrived = await asyncio.get_running_loop().run_in_executor(None, classifiers.load, name)
+            self._arrived = await asyncio.get_running_loop().run_in_executor(None, load, name)
 
     def _on_keep(self, _: Any) -> None:
         if self._shown is None:

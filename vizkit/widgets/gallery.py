@@ -5,10 +5,9 @@ from typing import Any
 
 import ipywidgets as W
 
-from .. import classifiers
 from ..ascent import Ascent
-from ..classifiers import Classifier
 from ..errors import VizkitError
+from ..networks import Classifier, load
 from ..recipes import Recipe
 from ..recipes import recipe as recipe_of_name
 from .cards import CardPanel
@@ -38,7 +37,7 @@ class Gallery(CardPanel):
         pull: bool | None = None,
         **settings: Any,
     ) -> None:
-        net = net or classifiers.load()
+        net = net or load()
         self._targets = [net.index(target) for target in (targets or range(len(net.labels)))]
         if len(self._targets) > MOST:
             raise VizkitError(

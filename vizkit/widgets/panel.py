@@ -11,9 +11,9 @@ import ipywidgets as W
 
 from .. import figures
 from ..ascent import Ascent
-from ..classifiers import Classifier
 from ..errors import Diverged
-from ..reproduction import code_of
+from ..networks import Classifier
+from ..saved import code_of
 from .job import CURVE_EVERY, JobPanel, row
 from .parts import Picture, button, curve_words, download_link, encode, note, unused_name
 

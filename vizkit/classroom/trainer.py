@@ -4,9 +4,9 @@ import time
 from typing import Any
 
 from .. import figures
-from ..training import Training
-from .job import CURVE_EVERY, JobPanel
-from .parts import Picture
+from ..widgets.job import CURVE_EVERY, JobPanel
+from ..widgets.parts import Picture
+from .training import Training
 
 
 class Trainer(JobPanel):

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from .errors import VizkitError
-from .modules import as_module, name_of
+from ..errors import VizkitError
+from .preparing import as_module, name_of
 
 INSIDE = ("state_dict", "model_state_dict", "model")  # where training scripts put the weights
 AROUND = ("module.", "_orig_mod.", "model.", "net.")  # what DataParallel, torch.compile and Lightning put before names

@@ -12,7 +12,7 @@ from torch.export import ExportedProgram
 from torch.nn.parameter import is_lazy
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from .errors import VizkitError
+from ..errors import VizkitError
 
 Scores = str | int | Callable[[Any], Tensor]  # which part of the output the class scores are
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.datasets import FashionMNIST
 
-from .errors import VizkitError
+from ..errors import VizkitError
 
 Field = NDArray[np.float64]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from ..ascent import Ascent
+from ...ascent import Ascent
 from .feedback import Mistake, NotYet, answer, compare, right, toy
 
 OBJECTIVES = ("score", "probability")

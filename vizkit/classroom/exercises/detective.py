@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..classifiers import Classifier, small_network
+from ...networks import Classifier, small_network
 from .feedback import NotYet, answer, right, toy
 
 PARTS = {  # a hint for each part of the verdict, which says where to look
@@ -50,7 +50,7 @@ def check_verdict(verdict: Any, *parts: str) -> None:
     """
     >>> vizkit.exercises.check_verdict({"network": "D"}, "network")
     Traceback (most recent call last):
-    vizkit.exercises.feedback.NotYet: ✘ the network is not right yet.
+    vizkit.classroom.exercises.feedback.NotYet: ✘ the network is not right yet.
        Hint: ...
 
     Whether these parts of the verdict are right: "network", "class", "corner", "colour".

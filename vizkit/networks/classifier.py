@@ -15,9 +15,9 @@ import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..errors import VizkitError
 from . import builtin
-from .errors import VizkitError
-from .modules import (
+from .preparing import (
     Scores,
     advice,
     as_module,

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .classifiers import Classifier, default_device
+from ..errors import Diverged, VizkitError
+from ..networks import Classifier, default_device
+from ..progress import counted
 from .datasets import Dataset
-from .errors import Diverged, VizkitError
-from .progress import counted
 
 CHECKS = 20  # how often the accuracy on unseen pictures is measured on the way
 CHECKED = 1000  # on how many of them

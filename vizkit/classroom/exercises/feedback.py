@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..classifiers import Classifier
+from ...networks import Classifier
 
 # What torch says of a beginner's mistake, and what it means.
 TORCH_SAYS = {

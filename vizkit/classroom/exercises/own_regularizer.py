@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..ascent import ascend
-from ..mechanism import Kind, catalogue
+from ...ascent import ascend
+from ...regularization import Kind, catalogue
 from .feedback import Mistake, NotYet, answer, compare, right, toy
 
 Penalty = Callable[[Tensor], Tensor]
@@ -117,7 +117,7 @@ def check_in_explorer(explorer: Any, mine: str = "my_total_variation") -> None:
 
     Whether a regularizer of one's own is on the Explorer's list, is chosen there, and acts in an ascent.
     """
-    from ..widgets import Explorer
+    from ...widgets import Explorer
 
     if not isinstance(explorer, Explorer):
         raise NotYet(f"this is a {type(explorer).__name__}, not an Explorer.", "vizkit.Explorer(net, …) makes one.")

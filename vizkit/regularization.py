@@ -205,7 +205,7 @@ def regularizer(
     Makes a regularizer of a plain function, and puts it on the Explorer's list. `strengths` is the sensible range,
     for a slider, and None where there is nothing to set; `default` is the strength when none is given (by default the
     middle of the range, on a log scale). A penalty takes `image` and returns one number an image, (batch,); a view or
-    a projection returns images, and may ask by name for what `vizkit.mechanism` lists. Raises `VizkitError` for an
+    a projection returns images, and may ask by name for what `vizkit.regularization` lists. Raises `VizkitError` for an
     argument that is neither one of those names nor has a default.
     """
     if place not in ("penalty", "view", "projection"):

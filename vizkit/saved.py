@@ -12,9 +12,9 @@ from PIL import Image
 from torch import Tensor
 
 from .ascent import Ascent
-from .classifiers import Classifier, load, networks
+from .bases import STARTS
 from .errors import Diverged, VizkitError
-from .images import STARTS
+from .networks import Classifier, load, networks
 from .recipes import Recipe, json_object, regularizer_from_plain, regularizer_to_plain
 
 
@@ -39,7 +39,7 @@ def _changes(ascent: Ascent) -> list[tuple[int, str, Any]]:
 
 def code_of(ascent: Ascent) -> str:
     """
-    >>> print(vizkit.reproduction.code_of(vizkit.ascend(net, "flamingo", steps=3, regularizer=vizkit.l2(1e-4))))
+    >>> print(vizkit.saved.code_of(vizkit.ascend(net, "flamingo", steps=3, regularizer=vizkit.l2(1e-4))))
     import vizkit
     <BLANKLINE>
     net = vizkit.load()
