@@ -51,7 +51,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def own_regularizers(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test registers is gone after it."""
-    monkeypatch.setattr(vizkit.regularization, "_catalogue", vizkit.regularizers.catalogue())
+    monkeypatch.setattr(vizkit.regularizers, "_yours", dict(vizkit.regularizers._yours))
 
 
 @pytest.fixture(scope="session")
