@@ -72,7 +72,7 @@ def explorer(tiny):
 @pytest.fixture
 def catalogue(monkeypatch):
     """Regularizers that a test makes are gone after it."""
-    monkeypatch.setattr(vizkit.regularization, "_catalogue", dict(vizkit.regularization._catalogue))
+    monkeypatch.setattr(vizkit.regularizers, "_yours", dict(vizkit.regularizers._yours))
 
 
 # The panel.

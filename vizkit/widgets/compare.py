@@ -7,10 +7,8 @@ import ipywidgets as W
 
 from ..ascent import Ascent
 from ..networks import Classifier, load
-from ..recipes import Recipe
-from ..recipes import recipe as recipe_of_name
-from ..regularization import Regularizer
-from ..regularizers import side_by_side
+from ..recipes import as_recipe
+from ..regularization import Regularizer, side_by_side
 from .cards import CardPanel
 from .controls import ClassPicker
 from .parts import field
@@ -41,8 +39,7 @@ class Compare(CardPanel):
         super().__init__(net or load(), list(regularizers), pull)
         batch = side_by_side(list(regularizers.values()))
         everything = shared + batch if shared else batch
-        of_name = recipe_of_name(recipe or self.net.recipe)
-        self._recipe = Recipe(**of_name.overridden(settings | {"regularizer": everything}))
+        self._recipe = as_recipe(recipe, self.net).but(**settings | {"regularizer": everything})
         self.picker = ClassPicker()
         self.picker.show(self.net, self.net.index(target))
         self.steps = field(W.BoundedIntText, "Steps", value=self._recipe.steps, min=1, max=100_000)

@@ -12,7 +12,8 @@ from ..bases import BASES, STARTS, as_basis
 from ..errors import VizkitError
 from ..networks import Classifier, networks
 from ..recipes import Recipe, recipes
-from ..regularization import Regularizer, catalogue, none
+from ..regularization import Regularizer, none
+from ..regularizers import catalogue
 from ..settings import OBJECTIVES, OPTIMIZERS, SCHEDULES
 from .parts import field, wide
 from .photo import PhotoPicker

@@ -12,8 +12,7 @@ from .. import judging
 from ..ascent import Ascent
 from ..errors import VizkitError
 from ..networks import Classifier, load
-from ..recipes import Recipe
-from ..recipes import recipe as recipe_of_name
+from ..recipes import as_recipe
 from .controls import Controls
 from .panel import RunPanel
 from .parts import Picture, button, encode, note
@@ -56,8 +55,8 @@ class Explorer(RunPanel):
         parts = {"controls": self.controls, "stage": stage, "score": score, "picture": self.picture}
         for name, part in (parts | {"strip": self.strip}).items():
             part.add_class(f"vizkit-{name}")
-        recipe = recipe or self.net.recipe
-        self.controls.set(Recipe(**recipe_of_name(recipe).overridden(settings)))
+        recipe = recipe or as_recipe(None, self.net).name
+        self.controls.set(as_recipe(recipe, self.net).but(**settings))
         self.controls.preset.value = "–" if settings else recipe
         self.controls.seed.value = seed
         self._show_network(self.net, target)
@@ -112,8 +111,8 @@ class Explorer(RunPanel):
         if target is None:
             wanted = self.controls.picker.label or "flamingo"
             target = net.labels.index(wanted) if wanted in net.labels else 0
-        if self.controls.preset.value == self.net.recipe:
-            self.controls.preset.value = net.recipe
+        if self.controls.preset.value == as_recipe(None, self.net).name:
+            self.controls.preset.value = as_recipe(None, net).name
         self.net = net
         self.controls.picker.show(net, net.index(target))
 

@@ -8,8 +8,7 @@ import ipywidgets as W
 from ..ascent import Ascent
 from ..errors import VizkitError
 from ..networks import Classifier, load
-from ..recipes import Recipe
-from ..recipes import recipe as recipe_of_name
+from ..recipes import as_recipe
 from .cards import CardPanel
 from .parts import field
 
@@ -44,7 +43,7 @@ class Gallery(CardPanel):
                 f"A gallery has room for {MOST} classes, not {len(self._targets)}. Name those you want: "
                 'vizkit.Gallery(net, ["flamingo", "ostrich"]).'
             )
-        self._recipe = Recipe(**recipe_of_name(recipe or net.recipe).overridden(settings))
+        self._recipe = as_recipe(recipe, net).but(**settings)
         super().__init__(net, [net.labels[index] for index in self._targets], pull)
         self.curve = None  # so many would be a tangle
         self.steps = field(W.BoundedIntText, "Steps", value=self._recipe.steps, min=1, max=100_000)

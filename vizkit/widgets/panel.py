@@ -13,7 +13,6 @@ from .. import figures
 from ..ascent import Ascent
 from ..errors import Diverged
 from ..networks import Classifier
-from ..saved import code_of
 from .job import CURVE_EVERY, JobPanel, row
 from .parts import Picture, button, curve_words, download_link, encode, note, unused_name
 
@@ -151,6 +150,6 @@ class RunPanel(JobPanel):
         if self.code.value:
             self.code.value = ""
             return
-        code = self._attempt(lambda: code_of(self.ascent or self._new_ascent()))
+        code = self._attempt(lambda: (self.ascent or self._new_ascent()).code())
         if code:
             self.code.value = f"<pre class=vizkit-code>{escape(code)}</pre>"
