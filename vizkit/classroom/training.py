@@ -112,6 +112,7 @@ class Training:
                     part.load_state_dict(state)
             raise
 
+    @torch.enable_grad()
     def _one_step(self) -> TrainingStep:
         images, targets = self._pushed or self._batch(self.step // (2 if self.push else 1))
         images.requires_grad_(self.push > 0)
@@ -166,8 +167,8 @@ class Training:
         """Zero-centred images, as the network takes them."""
         return (pictures.to(self.device) / 255 - self._mean) / self._std
 
+    @torch.no_grad()
     def _scores(self, pictures: Tensor) -> Tensor:
         self.network.eval()
-        with torch.no_grad():
-            scores: Tensor = self.network(self._images(pictures))
+        scores: Tensor = self.network(self._images(pictures))
         return scores
