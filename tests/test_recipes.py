@@ -22,6 +22,7 @@ import vizkit
 from vizkit import VizkitError
 from vizkit.images import from_picture
 from vizkit.recipes import RECIPES
+from vizkit.networks import resized
 from vizkit.regularization import side_by_side
 
 FLAMINGO = 130
@@ -462,7 +463,7 @@ def test_every_recipe_shows_every_network_the_size_it_is_made_for(make_cnn, name
     assert last == size
     height, width = ascent.picture.shape[:2]
     assert height / width == pytest.approx(size[0] / size[1], rel=0.05)
-    seen = net(vizkit.images.resized(ascent.image, size))
+    seen = net(resized(ascent.image, size))
     assert ascent.history[-1].scores == pytest.approx([float(seen[0, 0]), float(seen[1, 2])], rel=1e-4)
 
 

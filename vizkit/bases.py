@@ -13,8 +13,8 @@ from torch import Tensor
 
 from .checks import is_like, is_whole
 from .errors import VizkitError
-from .images import from_picture, resized
-from .networks import Classifier
+from .images import from_picture
+from .networks import Classifier, resized
 
 
 class Basis(Protocol):
