@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 from . import bases, images, judging, recipes, regularization, regularizers, saved, settings
-from .ascent import Ascent, Step, ascend
+from .ascent import Ascent, Step, ascend, reproduce
 from .bases import Fourier, Phase, Pixels
 from .errors import Diverged, VizkitError
 from .judging import second_opinion
 from .networks import Classifier, load, load_weights, networks, small_cnn
 from .recipes import Recipe, recipe
-from .regularization import Regularizer, none, regularizer
+from .regularization import Regularizer, none, side_by_side
 from .regularizers import (
     clamp,
     clip_small_contribution,
@@ -30,6 +30,7 @@ from .regularizers import (
     crops,
     cut_out,
     decay,
+    fit,
     gaussian_blur,
     jitter,
     l1,
@@ -38,6 +39,7 @@ from .regularizers import (
     mirror,
     noise,
     pad,
+    regularizer,
     resize,
     round_to_bytes,
     scale_and_rotate,
@@ -45,25 +47,42 @@ from .regularizers import (
     soft_threshold,
     total_variation,
 )
-from .saved import reproduce
+from .saved import VERSION as __version__
 
 if TYPE_CHECKING:
     from . import figures, widgets
-    from .classroom import datasets, exercises
+    from .classroom import datasets, exercises, lessons
     from .classroom.trainer import Trainer
     from .classroom.training import Training
     from .widgets import Compare, Explorer, Gallery
 
-_LATER = {"figures": ".figures", "widgets": ".widgets"}
-_LATER |= {"datasets": ".classroom.datasets", "exercises": ".classroom.exercises", "Training": ".classroom.training"}
-_LATER |= {"Trainer": ".classroom.trainer"} | dict.fromkeys(("Compare", "Explorer", "Gallery"), ".widgets")
+_LATER = {  # what needs matplotlib, ipywidgets or a moment: where it is, once it is asked for
+    "Compare": "widgets",
+    "Explorer": "widgets",
+    "Gallery": "widgets",
+    "Trainer": "classroom.trainer",
+    "Training": "classroom.training",
+    "datasets": "classroom.datasets",
+    "exercises": "classroom.exercises",
+    "figures": "figures",
+    "lessons": "classroom.lessons",
+    "widgets": "widgets",
+}
+__all__ = sorted(
+    {name for name in globals() if not name.startswith("_")} - {"Any", "TYPE_CHECKING", "import_module", "os"}
+)
+__all__ += _LATER
 
 
 def __getattr__(name: str) -> Any:
-    """Loads what needs matplotlib or ipywidgets only when it is asked for."""
-    if name in regularizers.catalogue():  # a regularizer of the user's own, as code shown to people names it
+    """Loads what is asked for late; and a regularizer of the user's own, as code shown to people names it."""
+    if name in _LATER:
+        module = import_module(f".{_LATER[name]}", __name__)
+        return getattr(module, name) if name[0].isupper() else module
+    if name in regularizers.catalogue():
         return regularizers.catalogue()[name]
-    if name not in _LATER:
-        raise AttributeError(f"module 'vizkit' has no attribute {name!r}")
-    module = import_module(_LATER[name], __name__)
-    return getattr(module, name) if name[0].isupper() else module
+    raise AttributeError(f"module 'vizkit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,22 +1,29 @@
-"""The engine: a class model grows one step at a time. No input or output, no widgets, no plotting."""
+"""The engine: a class model grows one step at a time."""
 
+import inspect
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from .bases import Basis, as_start, start_parameters
+from . import saved
+from .bases import as_start, start_parameters
+from .checks import is_whole
 from .errors import Diverged, VizkitError
-from .images import Pictures, to_pictures
-from .networks import Classifier
+from .images import Pictures, png, tile, to_pictures
+from .networks import Classifier, as_classifier
 from .progress import counted
-from .regularization import Regularizer, none
-from .settings import Objective, OptimizerMaker, Schedule, Settings, is_whole
+from .recipes import Recipe, as_recipe
+from .regularization import Regularizer
+from .settings import LIVE, Objective, Settings
 
-FRAME_BYTES = 64 * 2**20
+FRAME_BYTES = 64 * 2**20  # of all frames together, where four of them are not more
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,8 @@ class Step:
 
     What one step saw, before its update. `index` counts the updates made before it; the tuples hold one number an
     image of the batch: raw class `scores`, `penalties`, `probabilities` (softmax), the strongest other class in
-    `rivals` and its score in `rival_scores`. `score` and `probability` are those of the first image.
+    `rivals` and its score in `rival_scores`, each a mean over the views. `score` and `probability` are those of the
+    first image.
     """
 
     index: int
@@ -49,14 +57,7 @@ class Step:
 
 def knob(name: str) -> Any:
     """A setting that may be set on an ascent at any time, and acts on the next step."""
-
-    def get(ascent: "Ascent") -> Any:
-        return getattr(ascent.settings, name)
-
-    def set_(ascent: "Ascent", value: Any) -> None:
-        ascent.settings = replace(ascent.settings, **{name: value})
-
-    return property(get, set_)
+    return property(lambda ascent: getattr(ascent.settings, name), lambda ascent, value: ascent.turn(**{name: value}))
 
 
 class Ascent:
@@ -68,14 +69,13 @@ class Ascent:
     1
 
     An ascent: iterate it for a step at a time, or `run()` it. Made by `vizkit.ascend`. Between steps you may set
-    `regularizer`, `learning_rate`, `objective` and `steps`; they act on the next step. `initial` are the settings of
-    the first step, `changes` says when a knob was turned to what: (step, knob, value).
+    `regularizer`, `learning_rate`, `objective` and `steps`, or several with `turn()`; they act on the next step.
+    `initial` are the settings of the first step, `changes` says when a knob was turned to what: (step, knob, value).
 
     After each step: `picture` (uint8, (height, width, 3)), `pictures` (of the whole batch), `image` (zero-centred,
-    (batch, channels, height, width)), `best_pictures` (those of the highest score on the way), `start_image` (what it
-    started from), `history` (a `Step` for every step, and, once it has finished, a last look at the result), `frames`
-    ({step index: pictures}, thinned so that they never take more than 64 MB), `transparency` (where the gradient has
-    worked: its magnitude, summed over steps and channels, (batch, height, width)).
+    (batch, channels, height, width)), `start_image` (what it started from), `history` (a `Step` for every step, and,
+    once it has finished, a last look at the result), `scores` (those of the history, (steps, batch)), `frames`
+    ({step index: pictures}, thinned so that they take no more than 64 MB, or four frames).
     """
 
     regularizer: Regularizer = knob("regularizer")
@@ -83,43 +83,45 @@ class Ascent:
     objective: Objective = knob("objective")
     steps: int = knob("steps")
 
+    def __next__(self) -> Step:
+        """One step: forward, backward, update."""
+        settings = self._begin()
+        image = self.basis.decode(self.net, self._parameters)
+        scores = self.net(settings.regularizer.view(image, **self._around))
+        scores = scores.reshape(-1, len(image), scores.shape[-1])  # (views, batch, classes): mostly one view an image
+        penalties = settings.regularizer.penalty(image, **self._around)
+        goal = _climbed(scores, self._index, settings.objective).mean(dim=0) - penalties
+        gradient, uphill = torch.autograd.grad(goal.sum(), (image, self._parameters))
+        seen = self._seen(scores, penalties), self._frame(image)
+        self._update(uphill, gradient)
+        return self._keep(*seen)
+
     def __init__(self, net: Classifier, targets: list[int], settings: Settings, seed: int) -> None:
-        settings = replace(settings, start=as_start(net, settings.start))
+        settings = self._fitting(replace(settings, start=as_start(net, settings.start)), len(targets))
         self.net, self.targets, self.seed, self.basis = net, targets, seed, settings.basis
-        self.settings = self.initial = self._acting = settings
         self.history: list[Step] = []
         self.frames: dict[int, Pictures] = {}
-        self.changes: list[tuple[int, str, Any]] = []
+        self.changes: list[saved.Change] = []
         generator = torch.Generator().manual_seed(seed)
         self._parameters = start_parameters(net, self.basis, settings.start, len(targets), generator)
         self._parameters.requires_grad_(True)
         self._last_good = self._parameters.detach().clone()
-        self._best, self._best_scores = self._last_good.clone(), [-math.inf] * len(targets)
-        self.start_image = self.image
-        self.transparency = torch.zeros_like(self.start_image[:, 0])
         self._optimizer = settings.make_optimizer(self._parameters)
+        if settings.learning_rate is None:  # an optimizer of people's own brings it along
+            settings = settings.but(learning_rate=float(self._optimizer.param_groups[0]["lr"]))
+        self.settings = self.initial = self._acting = settings
+        self.start_image = self.image
         self._index = torch.tensor(targets, device=net.device)[:, None]
-        self._stride, self._closed = 1, False
+        self._stride, self._closed, self._one_back = 1, False, False
 
     def __repr__(self) -> str:
         labels = ", ".join(self.labels)
         return f"Ascent({labels!r} on {self.net.name}, step {self.step} of {self.steps}, {self.regularizer})"
 
+    def _repr_png_(self) -> bytes:
+        return png(tile(self.pictures))
+
     # What it has made so far.
-
-    @property
-    def settings(self) -> Settings:
-        """All settings as they are now."""
-        return self._settings
-
-    @settings.setter
-    def settings(self, value: Settings) -> None:
-        lengths = {len(part.strength) for part in value.regularizer.parts if isinstance(part.strength, tuple)}
-        if lengths - {len(self.targets)}:
-            raise VizkitError(
-                f"{value.regularizer} has {max(lengths)} strengths for a batch of {len(self.targets)} image(s)."
-            )
-        self._settings = value
 
     @property
     def labels(self) -> list[str]:
@@ -135,6 +137,11 @@ class Ascent:
     def finished(self) -> bool:
         """Whether the history closes with a look at the result; a further step reopens it."""
         return self._closed
+
+    @property
+    def scores(self) -> NDArray[np.float64]:
+        """The class scores of the history: (steps, batch), and one row more once it has finished."""
+        return np.array([step.scores for step in self.history]).reshape(-1, len(self.targets))
 
     @property
     def image(self) -> Tensor:
@@ -153,53 +160,10 @@ class Ascent:
         picture: Pictures = self.pictures[0]
         return picture
 
-    @property
-    def best_pictures(self) -> Pictures:
-        """The pictures of the highest class score so far, as the views showed them: Yosinski et al. 2015."""
-        with torch.no_grad():
-            return to_pictures(self.net, self.basis.decode(self.net, self._best))
-
-    # The steps.
+    # What is done with it.
 
     def __iter__(self) -> Iterator[Step]:
         return self
-
-    def __next__(self) -> Step:
-        if self.step >= self.steps:
-            self.finish()
-            raise StopIteration
-        if self._closed:
-            self.history.pop()
-            self._closed = False
-        self._note_changes()
-        index, settings = self.step, self._acting
-
-        image = self.basis.decode(self.net, self._parameters)
-        view = settings.regularizer.view(image, step=index, seed=self.seed, **self._range)
-        scores = self.net(view)
-        scores = scores.reshape(-1, len(image), scores.shape[-1])  # (views, batch, classes): mostly one view an image
-        penalties = settings.regularizer.penalty(image, **self._range)
-        total = (_value(scores, self._index, settings.objective).mean(dim=0) - penalties).sum()
-        (gradient,) = torch.autograd.grad(total, image, retain_graph=image is not self._parameters)
-        step = self._record(index, image, scores.detach().mean(dim=0), penalties)
-        self._keep_frame(index, image)
-        self._keep_best(step)
-        self.transparency += gradient.abs().sum(dim=1)
-
-        self._last_good.copy_(self._parameters.detach())
-        uphill = gradient  # for pixels; for another basis, carried on to its parameters
-        if image is not self._parameters:
-            (uphill,) = torch.autograd.grad(image, self._parameters, gradient)
-        try:
-            self._update(uphill, index)
-            self._project(gradient, index)
-        except BaseException:  # an interrupt, too, leaves no half a step behind
-            self._restore()
-            raise
-        if not math.isfinite(self._parameters.detach().sum()):  # one bad value makes the sum bad
-            self._give_up("The image is no longer finite", index)
-        self.history.append(step)
-        return step
 
     def run(self, progress: bool = False) -> "Ascent":
         """
@@ -208,128 +172,198 @@ class Ascent:
 
         All the steps that are left; `progress` prints a line that counts them, over and over itself.
         """
-        for _ in counted(self, lambda step: f"score {step.score:.1f}") if progress else self:
+        for _ in counted(self, _told) if progress else self:
             pass
         return self
 
+    def turn(self, **knobs: Any) -> None:
+        """
+        >>> vizkit.ascend(net, "flamingo").turn(regularizer=vizkit.l2(1e-3), learning_rate=1.0)
+
+        Turns several knobs at once, all of them or, where a value cannot be, none: a `VizkitError`.
+        """
+        for name in knobs:
+            if name not in LIVE:
+                raise VizkitError(f'An ascent has no knob "{name}" to turn on its way. It has {", ".join(LIVE)}.')
+        self.settings = self._fitting(self.settings.but(**knobs), len(self.targets))
+
     def finish(self) -> Step:
-        """Stops here, and closes the history with a look at the result as it is: no view, no update."""
+        """Stops here, and closes the history with a look at the whole image, at the network's own size: no view, no
+        update."""
         if not self._closed:
             with torch.no_grad():
                 image = self.basis.decode(self.net, self._parameters)
-                penalties = self.regularizer.penalty(image, **self._range)
-                look = self._record(self.step, image, self.net(image), penalties)
-            self._keep_frame(self.step, image, always=True)
-            if not self.regularizer.views:  # or else it is another measure than the steps'
-                self._keep_best(look)
-            self.history.append(look)
+                penalties = self.regularizer.penalty(image, **self._around)
+                look = self._seen(self.net(self.net.fitted(image))[None], penalties)
+            self._keep(look, to_pictures(self.net, image))
             self._closed = True
         return self.history[-1]
 
+    def restart_optimizer(self) -> None:
+        """The optimizer forgets the steps before: from here on it climbs as if the image were a start."""
+        self._optimizer = self.settings.make_optimizer(self._parameters)
+        self._parameters.grad = None
+        self.changes.append((self.step, saved.RESTART, None))
+
+    def code(self) -> str:
+        """
+        >>> print(vizkit.ascend(net, "flamingo", steps=3, regularizer=vizkit.l2(1e-4)).code())
+        import vizkit
+        <BLANKLINE>
+        net = vizkit.load()
+        ascent = vizkit.ascend(
+            net,
+            'flamingo',
+            regularizer=vizkit.l2(0.0001),
+            steps=3,
+            seed=0,
+        ).run()
+
+        Python that makes the same pictures, the knobs turned on the way included.
+        """
+        return saved.write(self._so_far())
+
+    def save(self, path: str | Path) -> Path:
+        """
+        >>> vizkit.ascend(net, "flamingo", steps=3).run().save(folder / "flamingo.png").name
+        'flamingo.png'
+
+        Writes the class model (a batch side by side) as a PNG that holds all it takes to make it again, by
+        `vizkit.reproduce(path)`. Warns where there is something that it cannot hold.
+        """
+        return saved.save(path, tile(self.pictures), self._so_far())
+
+    # Bookkeeping.
+
     @property
-    def _range(self) -> dict[str, Tensor]:
-        return {"low": self.net.low, "high": self.net.high}
+    def _around(self) -> dict[str, Any]:
+        """What regularizers may know of a step."""
+        net = self.net
+        sides = net.height, net.width
+        return {"low": net.low, "high": net.high, "sides": sides, "step": self.step, "seed": self.seed}
 
-    def _update(self, gradient: Tensor, index: int) -> None:
-        """One step of the optimizer, uphill."""
-        settings = self._acting
-        if settings.schedule == "progress":
-            # To first order a step of r / |g|² raises the objective by r: Yosinski et al. 2015, in their code.
-            square = gradient.square().flatten(1).sum(dim=1).clamp(min=1e-20)
-            gradient = gradient / square.reshape(-1, *[1] * (gradient.ndim - 1))
-        self._parameters.grad = gradient
-        if settings.learning_rate:
-            for group in self._optimizer.param_groups:
-                group["lr"] = settings.learning_rate_at(index)
-        self._optimizer.step()
+    @staticmethod
+    def _fitting(settings: Settings, batch: int) -> Settings:
+        if settings.regularizer.batch not in (1, batch):
+            raise VizkitError(
+                f"{settings.regularizer} is for {settings.regularizer.batch} images, and this is a batch of {batch}."
+            )
+        return settings
 
-    def _project(self, gradient: Tensor, index: int) -> None:
-        regularizer = self._acting.regularizer
-        if regularizer.projects:
-            with torch.no_grad():
-                image = self.basis.decode(self.net, self._parameters)
-                image = regularizer.project(image, step=index, seed=self.seed, gradient=gradient, **self._range)
-                self._parameters.copy_(self.basis.encode(self.net, image))
+    def _begin(self) -> Settings:
+        """The settings of the next step; what differs from before is written down. Ends the ascent after the last."""
+        if self.step >= self.steps:
+            self.finish()
+            raise StopIteration
+        if self._closed:
+            self.history.pop()
+            self._closed = False
+        now, before = self.settings, self._acting
+        if not self.history:
+            self.initial, self.changes = now, []
+        for name in LIVE if self.history else ():
+            # How many steps there will be matters only to a learning rate that fades.
+            if getattr(now, name) != getattr(before, name) and (name != "steps" or now.schedule == "fading"):
+                self.changes.append((self.step, name, getattr(now, name)))
+        self._acting = now
+        return now
 
-    def _record(self, index: int, image: Tensor, scores: Tensor, penalties: Tensor) -> Step:
-        """What this step saw, checked to be finite."""
+    def _seen(self, scores: Tensor, penalties: Tensor) -> Step:
+        """What this step saw, checked to be finite; `scores`: (views, batch, classes)."""
         with torch.no_grad():
-            own = scores.gather(1, self._index)
-            others = scores.scatter(1, self._index, -math.inf).max(dim=1) if scores.shape[1] > 1 else None
+            mean = scores.mean(dim=0)
+            own = mean.gather(1, self._index)
+            others = mean.scatter(1, self._index, -math.inf).max(dim=1) if mean.shape[1] > 1 else None
             table = torch.stack(
                 [
                     own[:, 0],
-                    penalties.detach(),
-                    scores.softmax(dim=1).gather(1, self._index)[:, 0],
+                    penalties,
+                    scores.softmax(dim=2).mean(dim=0).gather(1, self._index)[:, 0],
                     others.values if others else own[:, 0],
                     (others.indices if others else self._index[:, 0]).to(own.dtype),
                 ]
             ).tolist()
         if not all(map(math.isfinite, table[1])):
-            self._give_up(f"The penalty of {self.regularizer} is not finite", index)
+            self._give_up(f"The penalty of {self.regularizer} is not finite")
         if not all(map(math.isfinite, table[0])):
-            self._give_up("The class score is not finite", index)
+            self._give_up("The class score is not finite")
         own_scores, penalty, probability, rival_scores, rivals = map(tuple, table)
-        return Step(index, own_scores, penalty, probability, tuple(map(int, rivals)), rival_scores)
+        return Step(self.step, own_scores, penalty, probability, tuple(map(int, rivals)), rival_scores)
 
-    def _keep_frame(self, index: int, image: Tensor, always: bool = False) -> None:
-        """Every `stride`-th step's pictures; when they take too much memory, every second is dropped."""
-        if index % self._stride and not always:
-            return
-        self.frames[index] = to_pictures(self.net, image)
-        if len(self.frames) > max(4, FRAME_BYTES // self.frames[index].nbytes):
-            self._stride *= 2
-            self.frames = {k: v for k, v in self.frames.items() if k % self._stride == 0 or k == index}
+    def _frame(self, image: Tensor) -> Pictures | None:
+        """The pictures of every `stride`-th step."""
+        return None if self.step % self._stride else to_pictures(self.net, image)
 
-    def _keep_best(self, step: Step) -> None:
-        for image, score in enumerate(step.scores):
-            if score > self._best_scores[image]:
-                self._best_scores[image] = score
-                self._best[image].copy_(self._parameters[image].detach())
+    def _update(self, uphill: Tensor, gradient: Tensor) -> None:
+        """One step of the optimizer, uphill, and the projections; the image before is kept until this one is good."""
+        settings, regularizer = self._acting, self._acting.regularizer
+        if settings.schedule == "progress":
+            # To first order a step of r / |g|² raises the objective by r: Yosinski et al. 2015, in their code.
+            square = uphill.square().flatten(1).sum(dim=1).clamp(min=1e-20)
+            uphill = uphill / square.reshape(-1, *[1] * (uphill.ndim - 1))
+        self._last_good.copy_(self._parameters.detach())
+        self._one_back = False
+        try:
+            for group in self._optimizer.param_groups:
+                group["lr"] = settings.learning_rate_at(self.step)
+                # The goal is what is signed, not the optimizer: it descends, unless it was told otherwise.
+                self._parameters.grad = uphill if group.get("maximize") else -uphill
+            self._optimizer.step()
+            if regularizer.acts("projection"):
+                with torch.no_grad():
+                    image = self.basis.decode(self.net, self._parameters)
+                    image = regularizer.project(image, gradient=gradient, **self._around)
+                    self._parameters.copy_(self.basis.encode(self.net, image))
+        except BaseException:  # an interrupt, too, leaves no half a step behind
+            self._go_back()
+            raise
+        if not math.isfinite(self._parameters.detach().sum()):  # one bad value makes the sum bad
+            self._give_up("The image is no longer finite")
+        self._one_back = True
 
-    def _note_changes(self) -> None:
-        """From here on the settings as they are now act; what differs from before is written down."""
-        now, before = self.settings, self._acting
-        if not self.history:
-            self.initial = now
-        elif now is not before:
-            for name in ("regularizer", "learning_rate", "objective", "steps"):
-                if name == "steps" and now.schedule != "fading":
-                    continue  # it matters only to a learning rate that fades
-                if getattr(now, name) != getattr(before, name):
-                    self.changes.append((self.step, name, getattr(now, name)))
-        self._acting = now
+    def _keep(self, seen: Step, frame: Pictures | None) -> Step:
+        """Remembers a step; when the frames take too much memory, every second is dropped."""
+        self.history.append(seen)
+        if frame is not None:
+            self.frames[seen.index] = frame
+            if len(self.frames) > max(4, FRAME_BYTES // frame.nbytes):
+                self._stride *= 2
+                self.frames = {k: v for k, v in self.frames.items() if k % self._stride == 0 or k == seen.index}
+        return seen
 
-    def _restore(self) -> None:
+    def _go_back(self) -> None:
+        """To the last good image, as if the update after it had never been made, and with a fresh optimizer."""
         with torch.no_grad():
             self._parameters.copy_(self._last_good)
-        self._parameters.grad = None
-        self._optimizer = self.settings.make_optimizer(self._parameters)
+        if self._one_back:
+            self.history.pop()
+            self._one_back = False
+        self.changes = [(min(at, self.step), name, value) for at, name, value in self.changes]
+        self.restart_optimizer()
 
-    def _give_up(self, what: str, index: int) -> None:
-        """Back to the last good image, with a fresh optimizer, and an error that says which knob to turn."""
-        self._restore()
+    def _give_up(self, what: str) -> None:
+        step = self.step
+        self._go_back()
         raise Diverged(
-            f"{what} at step {index}. The last good image is kept. "
+            f"{what} at step {step}. The last good image is kept. "
             f"Lower the learning rate (now {self.learning_rate:g}) or the strength of {self.regularizer}."
         )
 
+    def _so_far(self) -> saved.Run:
+        """What was made, whatever was turned since."""
+        made, settings, changes = self.step, self.initial, list(self.changes)
+        if not self.history:
+            settings = self.settings
+        elif settings.schedule != "fading":
+            settings = settings.but(steps=made)
+        elif made != self._acting.steps:  # the learning rate depends on how many there were to be
+            changes.append((made, "steps", made))
+        labels = self.net.labels
+        names = [labels[index] if labels.count(labels[index]) == 1 else index for index in self.targets]
+        return saved.Run(self.net.code, names, self.seed, settings, tuple(changes))
 
-def ascend(
-    net: Classifier,
-    target: str | int | Sequence[str | int],
-    *,
-    regularizer: Regularizer | None = None,
-    steps: int = 200,
-    seed: int = 0,
-    learning_rate: float | None = None,
-    optimizer: str | OptimizerMaker = "ascent",
-    optimizer_options: dict[str, Any] | None = None,
-    schedule: Schedule = "constant",
-    start: Any = "random",
-    objective: Objective = "score",
-    basis: str | Basis = "pixels",
-) -> Ascent:
+
+def ascend(net: Any, target: Any, *, recipe: str | Recipe | None = None, seed: int = 0, **settings: Any) -> Ascent:
     """
     >>> vizkit.ascend(net, "flamingo", regularizer=vizkit.l2(1e-4), steps=3).run()
     Ascent('flamingo' on efficientnet_lite0, step 3 of 3, vizkit.l2(0.0001))
@@ -337,13 +371,16 @@ def ascend(
     Gradient ascent on the image: I* = argmax S_c(I) − λ R(I), with S_c the raw class score (Simonyan, Vedaldi,
     Zisserman 2014, arXiv 1312.6034, section 2). Returns an `Ascent` that has made no step yet.
 
+    net: a `Classifier`; None takes the built-in one, a name the one that `vizkit.load` has by it.
     target: a class label or index, or several, which grow in one batch, each as it would alone.
+    recipe: a name, such as "vizkit", or a `Recipe`: the settings where nothing else is given. None: those below.
     regularizer: one or a sum, such as `vizkit.l2(1e-4) + vizkit.jitter(8)`; `vizkit.l2([0, 1e-4, 1e-3])` makes one
         image a strength. None: no regularizer.
+    steps: 200.
     seed: of all randomness. The same seed gives the same image, bit for bit, on the same machine.
     learning_rate: None takes the optimizer's own default.
     optimizer: "ascent" (plain), "momentum", "adam", "nadam", "rmsprop", "half_adam" (see `vizkit.settings`), or a
-        function that makes a torch optimizer from a list of tensors; such an optimizer must maximise.
+        function that makes a torch optimizer from a list of tensors, such as `torch.optim.Adagrad`: all of them climb.
     optimizer_options: what else it is told, such as {"betas": (0.5, 0.99)}.
     schedule: "constant"; "fading", down to a fifth of the learning rate at the last step; or "progress", where the
         learning rate is the rise of the objective that each step aims at (Yosinski et al. 2015).
@@ -355,31 +392,64 @@ def ascend(
     Raises `VizkitError` for a value that cannot be, before anything starts; a step raises `Diverged` when the score,
     the penalty or the image is no longer finite.
     """
-    if not isinstance(net, Classifier):
-        raise VizkitError(f"ascend takes a Classifier first, not {type(net).__name__}: vizkit.Classifier(module, …).")
-    listed = [target] if isinstance(target, str) or not isinstance(target, Iterable) else list(target)
-    if not listed:
-        raise VizkitError("No class to ascend: the list of targets is empty.")
-    targets = [net.index(one) for one in listed]
+    net = as_classifier(net)
+    targets = net.indices(target)
     if not is_whole(seed) or not -(2**63) <= seed < 2**63:
         raise VizkitError(f"A seed is a whole number of 64 bits, not {seed!r}.")
-    settings = Settings(
-        regularizer=none() if regularizer is None else regularizer,
-        steps=steps,
-        optimizer=optimizer,
-        optimizer_options=optimizer_options or {},
-        learning_rate=learning_rate,  # type: ignore[arg-type]  # None becomes the optimizer's own
-        schedule=schedule,
-        start=start,
-        objective=objective,
-        basis=basis,  # type: ignore[arg-type]  # a name becomes the basis of that name
-    )
+    chosen = (Settings() if recipe is None else as_recipe(recipe, net)).but(**settings)
     if len(targets) == 1:
-        targets *= settings.regularizer.batch
-    return Ascent(net, targets, settings, int(seed))
+        targets *= chosen.regularizer.batch
+    return Ascent(net, targets, chosen, int(seed))
 
 
-def _value(scores: Tensor, index: Tensor, objective: Objective) -> Tensor:
+ascend.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # what help() shows follows the settings, too
+    [
+        *list(inspect.signature(ascend).parameters.values())[:-1],
+        *(inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=None) for one in fields(Settings)),
+    ]
+)
+
+
+def reproduce(path: str | Path, net: Any = None, *, progress: bool = False, **yours: Any) -> Ascent:
+    """
+    >>> file = vizkit.ascend(net, "flamingo", steps=3).run().save(folder / "saved.png")
+    >>> vizkit.reproduce(file, net)
+    Ascent('flamingo' on efficientnet_lite0, step 3 of 3, vizkit.none())
+
+    Makes the ascent of a PNG that `Ascent.save` wrote again, from the file alone, without running anything in it. `net`
+    is needed where it was your own CNN, and an `optimizer`, `basis` or `start` where the file could not hold yours.
+    `progress` as in `Ascent.run`. Raises `VizkitError` for a file without settings, or with settings that are damaged.
+    """
+    run = saved.load_run(path, yours)
+    net = saved.read_network(run.network) if net is None else as_classifier(net)
+    try:
+        settings = {one.name: getattr(run.settings, one.name) for one in fields(Settings)}
+        ascent = ascend(net, run.targets, seed=run.seed, **settings)
+        steps = _replay(ascent, run.changes)
+        for _ in counted(ascent, _told, steps) if progress else steps:
+            pass
+    except (TypeError, RuntimeError, OverflowError) as error:
+        raise VizkitError(f"The settings in {path} do not fit {net.name}: {error}") from error
+    return ascent
+
+
+def _replay(ascent: Ascent, changes: tuple[saved.Change, ...]) -> Iterator[Step]:
+    while not ascent.finished:
+        for _, name, value in (change for change in changes if change[0] == ascent.step):
+            ascent.restart_optimizer() if name == saved.RESTART else ascent.turn(**{name: value})
+        try:
+            yield from [next(ascent)]
+        except StopIteration:
+            return
+        except Diverged:  # as it did then, in a file of version 0.1.0, which does not say so
+            ascent.finish()
+
+
+def _told(step: Step) -> str:
+    return f"score {step.score:.1f}"
+
+
+def _climbed(scores: Tensor, index: Tensor, objective: Objective) -> Tensor:
     """What the ascent climbs, of scores (views, batch, classes): (views, batch)."""
     if objective == "probability":
         scores = scores.softmax(dim=2)

@@ -4,16 +4,16 @@ A *basis* says which numbers the ascent moves: the pixels themselves, or the ima
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from .checks import is_like, is_whole
 from .errors import VizkitError
-from .images import from_picture
+from .images import from_picture, resized
 from .networks import Classifier
 
 
@@ -32,11 +32,26 @@ class Basis(Protocol):
         """From zero-centred images to parameters."""
 
 
-@dataclass(frozen=True)
-class Pixels:
+class Plain:
+    """A basis of plain values: checked when it is made, and printed as the code that makes it."""
+
+    def __post_init__(self) -> None:
+        for one in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, one.name)
+            whole = value is None or all(is_whole(side) and 0 < side < 2**15 for side in _pair(value))
+            if not (whole if one.name == "size" else is_like(value, one.default)):
+                raise VizkitError(f"{one.name} of {type(self).__name__} is like {one.default!r}, not {value!r}.")
+
+    def __repr__(self) -> str:
+        given = [(one.name, getattr(self, one.name), one.default) for one in fields(self)]  # type: ignore[arg-type]
+        return f"vizkit.{type(self).__name__}({', '.join(f'{name}={v!r}' for name, v, usual in given if v != usual)})"
+
+
+@dataclass(frozen=True, repr=False)
+class Pixels(Plain):
     """
-    >>> vizkit.Pixels(spread=0.1)
-    Pixels(spread=0.1)
+    >>> vizkit.Pixels(spread=0.2)
+    vizkit.Pixels(spread=0.2)
 
     The pixels themselves: what is optimised is what the network sees. A random start is normal noise about zero, with a
     standard deviation of `spread`.
@@ -55,23 +70,19 @@ class Pixels:
         return image
 
 
-# The colour covariance of natural pictures, its root (Lucid, lucid/optvis/param/color.py), by largest column norm.
-_COLOUR = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
-_COLOUR = _COLOUR / _COLOUR.norm(dim=0).max()
-
-
-@dataclass(frozen=True)
-class Fourier:
+@dataclass(frozen=True, repr=False)
+class Fourier(Plain):
     """
     >>> vizkit.Fourier(exponent=1.3).decode(net, torch.zeros(1, 3, 224, 113, 2)).shape
     torch.Size([1, 3, 224, 224])
 
     The image's frequencies, each weighed by 1 / frequency^`exponent` as in natural pictures, so that coarse shapes
     move as readily as fine texture; a sigmoid keeps the picture valid. `decorrelate` moves along the colours in which
-    natural pictures vary. A random start is normal noise of standard deviation `spread` on each frequency. `size` is
-    the image's side, by default the network's. Olah, Mordvintsev, Schubert 2017 (Feature Visualization),
-    "preconditioning"; Lucid's param.spatial.
+    natural pictures vary. A random start is normal noise of standard deviation `spread` on each frequency. Olah,
+    Mordvintsev, Schubert 2017 (Feature Visualization), "preconditioning"; Lucid's param.spatial.
 
+    The image is `scale` times as high and wide as the network's input, or has `size` pixels at its longer side, or is
+    of just the `size` (height, width).
     `from_mean`: a random start lies about the network's zero, the mean colour, and not about mid-grey.
     `standardise` gives the values before colour and sigmoid mean 0 and deviation 1: Fel et al. 2023 (arXiv 2306.06805).
     """
@@ -79,97 +90,101 @@ class Fourier:
     exponent: float = 1.0
     spread: float = 0.01
     decorrelate: bool = True
-    size: int | None = None
+    size: int | tuple[int, int] | None = None
     standardise: bool = False
     from_mean: bool = False
+    scale: float = 1.0
     name: ClassVar[str] = "fourier"
 
     def random(self, net: Classifier, generator: torch.Generator) -> Tensor:
-        height, width = _shape(net, self.size)
+        height, width = _sides(net, self)
         shape = (1, net.channels, height, width // 2 + 1, 2)
         noise = self.spread * torch.randn(shape, generator=generator).to(net.device)
         return noise + self.encode(net, net.blank()) if self.from_mean else noise
 
     def decode(self, net: Classifier, parameters: Tensor) -> Tensor:
-        spectrum = torch.view_as_complex(parameters) * self._scale(net)
-        values = torch.fft.irfft2(spectrum, s=_shape(net, self.size), norm="ortho") / 4
+        sides = _sides(net, self)
+        spectrum = torch.view_as_complex(parameters) * _weights(sides, self.exponent, net.device)
+        values = torch.fft.irfft2(spectrum, s=sides, norm="ortho") / 4
         if self.standardise:
             values = _standardised(values)
-        if self._in_colour(net):
-            values = torch.einsum("oc,bchw->bohw", _COLOUR.to(net.device), values)
-        return _squash(net, values)
+        return _squash(net, values, self.decorrelate)
 
     def encode(self, net: Classifier, image: Tensor) -> Tensor:
-        values = _unsquash(net, _fitted(image, _shape(net, self.size)))
-        if self._in_colour(net):
-            values = torch.einsum("oc,bchw->bohw", torch.linalg.inv(_COLOUR).to(net.device), values)
-        spectrum = torch.fft.rfft2(values * 4, norm="ortho") / self._scale(net)
+        sides = _sides(net, self)
+        values = _unsquash(net, resized(image, sides, smooth=False), self.decorrelate)
+        spectrum = torch.fft.rfft2(values * 4, norm="ortho") / _weights(sides, self.exponent, net.device)
         return torch.view_as_real(spectrum).contiguous()
 
-    def _in_colour(self, net: Classifier) -> bool:
-        return self.decorrelate and net.channels == 3
 
-    def _scale(self, net: Classifier) -> Tensor:
-        """(height, width // 2 + 1): 1 / f^exponent, with the root mean square that exponent 1 has."""
-        scale, reference = (_falling(_shape(net, self.size), exponent) for exponent in (self.exponent, 1.0))
-        weights: Tensor = scale * (reference.square().mean() / scale.square().mean()).sqrt()
-        return weights.to(net.device)
-
-
-@dataclass(frozen=True)
-class Phase:
+@dataclass(frozen=True, repr=False)
+class Phase(Plain):
     """
     >>> vizkit.Phase().decode(net, torch.zeros(1, 3, 224, 113)).shape
     torch.Size([1, 3, 224, 224])
 
-    Only the phase of each frequency moves; its magnitude is fixed, so that no frequency can be overdone: MACO, Fel et
-    al. 2023 (arXiv 2306.06805), section 3.1. The magnitude is 1 / frequency^`exponent`, or the `spectrum` of pictures
-    of your own (see `spectrum_of`). `size` is as in `Fourier`.
+    Only the phase of each frequency moves; its magnitude is fixed at 1 / frequency^`exponent`, so that no frequency can
+    be overdone: MACO, Fel et al. 2023 (arXiv 2306.06805), section 3.1. `size`, `scale` and `decorrelate` are as in
+    `Fourier`. `standardise` gives the phases mean 0 and deviation 1, and starts from normal ones, as the authors' code
+    does; without it a start has any phase as likely as any other.
     """
 
     exponent: float = 1.0
-    size: int | None = None
-    spectrum: Tensor | None = None
+    size: int | tuple[int, int] | None = None
+    decorrelate: bool = False
+    standardise: bool = False
+    scale: float = 1.0
     name: ClassVar[str] = "phase"
 
     def random(self, net: Classifier, generator: torch.Generator) -> Tensor:
-        height, width = _shape(net, self.size)
-        turns = torch.rand((1, net.channels, height, width // 2 + 1), generator=generator)
-        return (2 * math.pi * turns - math.pi).to(net.device)
+        height, width = _sides(net, self)
+        shape = (1, net.channels, height, width // 2 + 1)
+        if self.standardise:
+            return torch.randn(shape, generator=generator).to(net.device)
+        return (2 * math.pi * torch.rand(shape, generator=generator) - math.pi).to(net.device)
 
     def decode(self, net: Classifier, parameters: Tensor) -> Tensor:
-        shape = _shape(net, self.size)
-        magnitude = _falling(shape, self.exponent) if self.spectrum is None else self.spectrum
-        if magnitude.shape[-2:] != parameters.shape[-2:]:
-            raise VizkitError(f"The spectrum is of pictures of another size; it must end in {parameters.shape[-2:]}.")
-        spectrum = torch.polar(magnitude.to(net.device).expand_as(parameters), parameters)
-        return _squash(net, _standardised(torch.fft.irfft2(spectrum, s=shape, norm="ortho")))
+        sides = _sides(net, self)
+        phases = _standardised(parameters) if self.standardise else parameters
+        spectrum = torch.polar(_falling(sides, self.exponent, net.device).expand_as(phases), phases)
+        values = _standardised(torch.fft.irfft2(spectrum, s=sides, norm="ortho"))
+        return _squash(net, values, self.decorrelate)
 
     def encode(self, net: Classifier, image: Tensor) -> Tensor:
-        values = _unsquash(net, _fitted(image, _shape(net, self.size)))
+        values = _unsquash(net, resized(image, _sides(net, self), smooth=False), self.decorrelate)
         phase: Tensor = torch.fft.rfft2(values).angle()
         return phase
 
 
-def spectrum_of(net: Classifier, pictures: Sequence[Any]) -> Tensor:
-    """
-    >>> vizkit.images.spectrum_of(net, [np.zeros((64, 64, 3), np.uint8)]).shape
-    torch.Size([3, 224, 113])
-
-    The mean magnitude of each frequency over pictures (see `from_picture`): the natural `spectrum` for `Phase`.
-    """
-    return torch.stack([torch.fft.rfft2(from_picture(net, one)[0]).abs() for one in pictures]).mean(dim=0)
+def _pair(size: Any) -> Any:
+    """Both sides, where two are given."""
+    return size if isinstance(size, (tuple, list)) and len(size) == 2 else (size,)
 
 
-def _shape(net: Classifier, size: int | None) -> tuple[int, int]:
-    return (size, size) if size else (net.height, net.width)
+def _sides(net: Classifier, basis: Fourier | Phase) -> tuple[int, int]:
+    """Height and width of the image: of the shape that the network takes."""
+    if isinstance(basis.size, (tuple, list)):
+        return basis.size[0], basis.size[1]
+    factor = basis.size / max(net.height, net.width) if basis.size else basis.scale
+    return max(1, round(factor * net.height)), max(1, round(factor * net.width))
 
 
-def _falling(shape: tuple[int, int], exponent: float) -> Tensor:
+@lru_cache(maxsize=8)
+@torch.inference_mode(False)
+def _weights(sides: tuple[int, int], exponent: float, device: torch.device) -> Tensor:
+    """(height, width // 2 + 1): 1 / f^exponent, with the root mean square that exponent 1 has. Computed once, as every
+    step needs it; always float32, whatever a notebook has made torch's default."""
+    scale, reference = (_falling(sides, one, torch.device("cpu")) for one in (exponent, 1.0))
+    weights: Tensor = scale * (reference.square().mean() / scale.square().mean()).sqrt()
+    return weights.to(device)
+
+
+def _falling(sides: tuple[int, int], exponent: float, device: torch.device) -> Tensor:
     """1 / frequency^exponent for every frequency of a real image of this shape: (height, width // 2 + 1)."""
-    down, across = torch.fft.fftfreq(shape[0])[:, None], torch.fft.rfftfreq(shape[1])[None, :]
-    falling: Tensor = (down.square() + across.square()).sqrt().clamp(min=1 / max(shape)) ** -exponent
-    return falling
+    here: dict[str, Any] = {"dtype": torch.float32, "device": "cpu"}
+    down, across = torch.fft.fftfreq(sides[0], **here)[:, None], torch.fft.rfftfreq(sides[1], **here)[None, :]
+    falling: Tensor = (down.square() + across.square()).sqrt().clamp(min=1 / max(sides)) ** -exponent
+    return falling.to(device)
 
 
 def _standardised(values: Tensor) -> Tensor:
@@ -177,19 +192,23 @@ def _standardised(values: Tensor) -> Tensor:
     return (values - mean) / (values.std(dim=(1, 2, 3), keepdim=True) + 1e-5)
 
 
-def _squash(net: Classifier, values: Tensor) -> Tensor:
-    """Any values as a zero-centred image, by a sigmoid from black to white."""
+# The colour covariance of natural pictures, its root (Lucid, lucid/optvis/param/color.py), by largest column norm.
+_COLOUR = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]], dtype=torch.float32)
+_COLOUR = _COLOUR / _COLOUR.norm(dim=0).max()
+
+
+def _squash(net: Classifier, values: Tensor, decorrelated: bool) -> Tensor:
+    """Any values as a zero-centred image: in the colours of natural pictures, by a sigmoid from black to white."""
+    if decorrelated and net.channels == 3:
+        values = torch.einsum("oc,bchw->bohw", _COLOUR.to(net.device), values)
     return net.normalise(values.sigmoid())
 
 
-def _unsquash(net: Classifier, image: Tensor) -> Tensor:
-    return torch.logit(net.denormalise(image), eps=1e-3)  # black and white lie at ± infinity: stop just short
-
-
-def _fitted(image: Tensor, shape: tuple[int, int]) -> Tensor:
-    if image.shape[-2:] == shape:
-        return image
-    return functional.interpolate(image, size=shape, mode="bilinear", align_corners=False)
+def _unsquash(net: Classifier, image: Tensor, decorrelated: bool) -> Tensor:
+    values = torch.logit(net.denormalise(image), eps=1e-3)  # black and white lie at ± infinity: stop just short
+    if decorrelated and net.channels == 3:
+        values = torch.einsum("oc,bchw->bohw", torch.linalg.inv(_COLOUR).to(net.device), values)
+    return values
 
 
 BASES: dict[str, type[Pixels] | type[Fourier] | type[Phase]] = {
@@ -205,6 +224,8 @@ def as_basis(basis: str | Basis) -> Basis:
     if not isinstance(basis, str):
         if not hasattr(basis, "decode"):
             raise VizkitError(f"A basis is a name or something like vizkit.Pixels(), not {basis!r}.")
+        if isinstance(basis, type):
+            raise VizkitError(f"A basis is made by {basis.__name__}: write vizkit.{basis.__name__}().")
         return basis
     if basis not in BASES:
         raise VizkitError(f'No basis "{basis}". Known: {", ".join(BASES)}.')
@@ -212,11 +233,12 @@ def as_basis(basis: str | Basis) -> Basis:
 
 
 def as_start(net: Classifier, start: Any) -> str | Tensor:
-    """One of `STARTS`, or the start image that was given as a zero-centred tensor of our own."""
+    """One of `STARTS`, or the start image that was given, as a zero-centred tensor of our own. What holds whole numbers
+    is a picture."""
     if isinstance(start, str) and start in STARTS:
         return start
-    if isinstance(start, Tensor):
-        return start.detach().to(net.device, torch.float32, copy=True)
+    if isinstance(start, Tensor) and start.is_floating_point():
+        return start.detach().to(net.device, torch.float32, copy=True, memory_format=torch.contiguous_format)
     if isinstance(start, str) and not start.lower().endswith((".png", ".jpg", ".jpeg")):
         raise VizkitError(f'A start is one of {", ".join(STARTS)}, a tensor, a picture or its path, not "{start}".')
     return from_picture(net, start)

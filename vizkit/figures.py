@@ -8,18 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 from .ascent import Ascent
-from .classroom.training import Training
 from .errors import VizkitError
 from .images import Pictures, tile
-from .saved import settings_of
+from .saved import RESTART, write_whole
 
 # Okabe & Ito's palette, told apart by colour-blind readers; the first is the target, the second its rival.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -69,57 +67,13 @@ def live_figure(columns: int = 1) -> Figure:
     return figure
 
 
-def training_curves(training: Training) -> Figure:
-    """
-    >>> data = vizkit.datasets.shapes(train=256, test=64)
-    >>> training = vizkit.Training(vizkit.small_cnn(3, 8, size=64), data, epochs=1).run()
-    >>> vizkit.figures.training_curves(training).axes[0].get_ylabel()
-    'loss'
-
-    The loss of every step, and the accuracy: on the pictures that are trained on, and on unseen ones.
-    """
-    figure = live_figure(columns=2)
-    draw_training_curves(figure.axes, training)
-    return figure
-
-
-def draw_training_curves(axes: Sequence[Axes], training: Training) -> None:
-    """Draws the curves of `training_curves` into two existing axes, after clearing them."""
-    history = training.history[:]
-    steps = [step.index + 1 for step in history]
-    for one, name in zip(axes, ("loss", "accuracy"), strict=True):
-        one.clear()
-        values = [getattr(step, name) for step in history]
-        one.plot(steps, values, color=COLOURS[0], alpha=0.25, linewidth=0.8)
-        one.plot(steps, _smooth(values), color=COLOURS[0], linewidth=2, label="in training, running mean")
-        one.set_xlim(0, training.steps)
-        one.set_xlabel("step", color=GREY)
-        one.set_ylabel(name, color=GREY)
-        one.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        one.grid(color=GREY, alpha=0.25, linewidth=0.6)
-        _plain(one)
-    axes[0].set_ylim(bottom=0)
-    axes[1].set_ylim(0, 1)
-    if training.checks:
-        label = f"unseen pictures: {training.checks[-1][1]:.1%}"
-        axes[1].plot(*zip(*training.checks, strict=True), "o-", color=COLOURS[1], markersize=4, label=label)
-    if history:
-        axes[1].legend(
-            loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=2, frameon=False, labelcolor=GREY, fontsize=9
-        )
-
-
-def _smooth(values: Sequence[float], width: int = 20) -> list[float]:
-    """At each place the mean of the last `width` values."""
-    total = np.cumsum([0.0, *values])
-    return [float(total[i] - total[max(i - width, 0)]) / min(i, width) for i in range(1, len(total))]
-
-
 def draw_score_curve(axes: Axes, ascent: Ascent, names: Sequence[str] = ()) -> None:
     """Draws the curves of `score_curve` into existing axes, after clearing them."""
     axes.clear()
     history = ascent.history[:]
-    result = history.pop() if ascent.finished and ascent.regularizer.views else None  # seen whole: another measure
+    result = (
+        history.pop() if ascent.finished and ascent.regularizer.acts("view") else None
+    )  # seen whole: another measure
     steps = [step.index for step in history]
     for image, label in enumerate(names or ascent.labels):
         axes.plot(steps, [step.scores[image] for step in history], color=COLOURS[image % 6], linewidth=2, label=label)
@@ -134,6 +88,7 @@ def draw_score_curve(axes: Axes, ascent: Ascent, names: Sequence[str] = ()) -> N
     for step, knob, value in ascent.changes:
         axes.axvline(step, color=GREY, linestyle=":", linewidth=1)
         text = f"{knob.replace('_', ' ')} {value:g}" if isinstance(value, float) else str(value).replace("vizkit.", "")
+        text = text if knob != RESTART else "optimizer begins anew"
         axes.text(step, 0.02, text, transform=axes.get_xaxis_transform(), rotation=90, ha="right", size=8, color=GREY)
     if history:  # a penalty can dwarf the scores: it does not stretch the axis
         values = [value for step in ascent.history for value in (*step.scores, *step.rival_scores)]
@@ -153,36 +108,6 @@ def draw_score_curve(axes: Axes, ascent: Ascent, names: Sequence[str] = ()) -> N
             written.set(text=line.get_label(), parse_math=False)  # a label is what it is, not a formula
 
 
-def score_changes(ascents: Sequence[Ascent], names: Sequence[str]) -> Figure:
-    """
-    >>> vizkit.figures.score_changes([vizkit.ascend(net, "flamingo", steps=3).run()], ["score"]).axes[0].get_ylabel()
-    'change of the score'
-
-    From the start image to the result: by how much the target's score changed, and the mean of its ten strongest
-    rivals (those of the first ascent's result), a pair of bars for each ascent.
-    """
-    figure = NotebookFigure(6, 3.2)
-    axes = figure.add_subplot()
-    rivals: list[int] = []
-    for at, ascent in enumerate(ascents):
-        with torch.no_grad():
-            result = ascent.net(ascent.image)[0]
-            change = result - ascent.net(ascent.start_image)[0]
-        strongest = result.argsort(descending=True).tolist()
-        rivals = rivals or [index for index in strongest if index != ascent.targets[0]][:10]
-        own, others = float(change[ascent.targets[0]]), float(change[rivals].mean())
-        for shift, value, colour, label in ((-0.2, own, 0, "target"), (0.2, others, 1, "ten strongest rivals, mean")):
-            axes.bar(at + shift, value, 0.38, color=COLOURS[colour], label=label if at == 0 else None)
-            axes.annotate(f"{value:+.1f}", (at + shift, max(value, 0)), ha="center", va="bottom", color=GREY)
-    axes.axhline(0, color=GREY, linewidth=0.8)
-    axes.set_xticks(range(len(ascents)), names)
-    axes.set_ylabel("change of the score", color=GREY)
-    axes.margins(y=0.15)
-    _plain(axes)
-    axes.legend(frameon=False, labelcolor=GREY, fontsize=9)
-    return figure
-
-
 def grid(pictures: Sequence[Any] | Pictures, captions: Sequence[str] = (), columns: int | None = None) -> Figure:
     """
     >>> vizkit.figures.grid(np.zeros((4, 8, 8, 3), np.uint8), captions=["a", "b", "c", "d"])
@@ -190,6 +115,10 @@ def grid(pictures: Sequence[Any] | Pictures, captions: Sequence[str] = (), colum
 
     Pictures, each uint8 (height, width, 3) or a PIL image, side by side with a caption under each.
     """
+    if isinstance(pictures, np.ndarray) and pictures.ndim == 3:  # one picture
+        pictures = pictures[None]
+    if not len(pictures):
+        raise VizkitError("A grid takes one picture or more, and got none.")
     columns = columns or math.ceil(math.sqrt(len(pictures)))
     rows = math.ceil(len(pictures) / columns)
     enlarged = min(max(1.0, columns / 5), 1.8)  # a wide figure is shown smaller, and its captions with it
@@ -232,8 +161,9 @@ def gif(ascent: Ascent, path: str | Path, seconds: float = 6.0) -> Path:
     chosen += kept[-1:] if chosen[-1] != kept[-1] else []
     images = [Image.fromarray(tile(ascent.frames[step])) for step in chosen]
     duration = [max(20, round(1000 * seconds / len(images)))] * (len(images) - 1) + [2000]
-    images[0].save(path, save_all=True, append_images=images[1:], duration=duration, loop=0)
-    return Path(path)
+    stream = io.BytesIO()
+    images[0].save(stream, format="GIF", save_all=True, append_images=images[1:], duration=duration, loop=0)
+    return write_whole(path, stream.getvalue())
 
 
 def _plain(axes: Axes) -> None:
@@ -251,15 +181,4 @@ def _kept_frames(ascent: Ascent) -> list[int]:
     return sorted(ascent.frames)
 
 
-def save(ascent: Ascent, path: str | Path) -> Path:
-    """
-    >>> vizkit.figures.save(vizkit.ascend(net, "flamingo", steps=3).run(), folder / "flamingo.png").name
-    'flamingo.png'
-
-    Writes the class model (a batch side by side) as a PNG whose metadata holds all the settings, so that
-    `vizkit.reproduce(path)` can make it again.
-    """
-    metadata = PngImagePlugin.PngInfo()
-    metadata.add_text("vizkit", settings_of(ascent))  # not zipped: of zipped text, Pillow reads no more than 1 MB
-    Image.fromarray(tile(ascent.pictures)).save(path, format="PNG", pnginfo=metadata)
-    return Path(path)
+save = Ascent.save  # its first address

@@ -4,6 +4,7 @@ A *zero-centred image* is what the network takes: normalised, (batch, channels, 
 person sees: 8 bits, (batch, height, width, 3).
 """
 
+import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
+from torch.nn import functional as F
 
 from .errors import VizkitError
 from .networks import Classifier
@@ -26,12 +28,14 @@ def to_pictures(net: Classifier, image: Tensor) -> Pictures:
     >>> vizkit.images.to_pictures(net, net.blank()).shape
     (1, 224, 224, 3)
 
-    Zero-centred images as pictures: uint8, (batch, height, width, 3); gray images get three equal channels, values
-    beyond black and white are cut off.
+    Zero-centred images as pictures: uint8, (batch, height, width, 3); values beyond black and white are cut off. One
+    channel is shown as gray, two as red and green, the first three of more as red, green and blue.
     """
     values = torch.addcmul(255 * net.mean, image.detach(), 255 * net.std)
-    pictures = values.round_().clamp_(0, 255).to(torch.uint8).expand(-1, 3, -1, -1)
-    return pictures.permute(0, 2, 3, 1).cpu().numpy()
+    pictures = values.round_().clamp_(0, 255).to(torch.uint8)
+    if pictures.shape[1] == 2:
+        pictures = F.pad(pictures, (0, 0, 0, 0, 0, 1))
+    return pictures[:, :3].expand(-1, 3, -1, -1).permute(0, 2, 3, 1).cpu().numpy()
 
 
 def from_picture(net: Classifier, picture: Any) -> Tensor:
@@ -40,12 +44,23 @@ def from_picture(net: Classifier, picture: Any) -> Tensor:
     torch.Size([1, 3, 224, 224])
 
     A photo (see `as_photo`) as a zero-centred image, (1, channels, height, width): the largest part in its middle that
-    has the shape of the network's input, resized to it.
+    has the shape of the network's input, resized to it. Or, as torch has pictures, a tensor of bytes, ([batch,]
+    channels, height, width). Raises `VizkitError` for what is none of these, and where the network takes neither one
+    channel nor three and the picture is not of just its shape.
     """
+    shape = (net.channels, net.height, net.width)
+    if isinstance(picture, Tensor) and picture.ndim in (3, 4) and picture.shape[-3] in (1, 3, net.channels):
+        several = picture.detach().cpu().reshape(-1, *picture.shape[-3:])
+        if several.shape[1:] == shape:
+            values = torch.from_numpy(_as_bytes(several.numpy()).astype(np.float32) / 255)
+            return net.normalise(values.to(net.device))
+        return torch.cat([from_picture(net, one.movedim(0, 2).numpy()) for one in several])
+    if net.channels not in (1, 3):
+        raise VizkitError(f"{net.name} takes {net.channels} channels, a photo has 3. Pass a tensor of shape {shape}.")
     photo = as_photo(picture).convert("RGB" if net.channels == 3 else "L")
     fitted = ImageOps.fit(photo, (net.width, net.height), Image.Resampling.BICUBIC)
     values = torch.from_numpy(np.array(fitted, dtype=np.float32) / 255).to(net.device)
-    return net.normalise(values.reshape(1, net.height, net.width, -1).permute(0, 3, 1, 2))
+    return net.normalise(values.reshape(1, net.height, net.width, -1).permute(0, 3, 1, 2)).contiguous()
 
 
 def as_photo(picture: Any, name: str = "") -> Image.Image:
@@ -86,20 +101,44 @@ def _photo_of_array(array: NDArray[Any]) -> Image.Image:
     if array.ndim not in (2, 3) or array.size == 0 or (array.ndim == 3 and array.shape[2] not in (1, 3)):
         hint = " Put the channels last: permute(1, 2, 0)." if array.ndim == 3 and array.shape[0] in (1, 3) else ""
         raise VizkitError(f"A picture has shape (height, width) or (height, width, 3), not {array.shape}.{hint}")
-    if array.dtype.kind not in "buif":
-        raise VizkitError(f"A picture holds bytes (uint8) or values in [0, 1], not {array.dtype}.")
-    if array.dtype != np.uint8:
-        low, high = array.min(), array.max()
-        if not (low >= 0 and high <= 1):
-            remedy = "Divide by 255, or pass a zero-centred tensor."
-            if array.dtype.kind in "iu" and low >= 0 and high <= 255:
-                remedy = "Make it bytes: array.astype('uint8')."
-            raise VizkitError(
-                f"A picture holds bytes (uint8) or values in [0, 1]; this {array.dtype} array goes from {low:g} to "
-                f"{high:g}. {remedy}"
-            )
-        array = np.round(array * 255.0).astype(np.uint8)
+    array = _as_bytes(array)
     return Image.fromarray(array[:, :, 0] if array.shape[2:] == (1,) else array).convert("RGB")
+
+
+def _as_bytes(array: NDArray[Any]) -> NDArray[np.uint8]:
+    """Bytes, of bytes, of whole numbers up to 255, or of values in [0, 1]."""
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype.kind not in "buif" or array.size == 0:
+        raise VizkitError(f"A picture holds bytes (uint8) or values in [0, 1], not {array.shape} of {array.dtype}.")
+    low, high = array.min(), array.max()
+    if array.dtype.kind in "ui" and low >= 0 and 1 < high <= 255:
+        return array.astype(np.uint8)
+    if not (low >= 0 and high <= 1):
+        raise VizkitError(
+            f"A picture holds bytes (uint8) or values in [0, 1]; this {array.dtype} array goes from {low:g} to "
+            f"{high:g}. Divide by 255, or pass a zero-centred tensor."
+        )
+    return np.round(array * 255.0).astype(np.uint8)
+
+
+def resized(image: Tensor, size: tuple[int, int], smooth: bool = True) -> Tensor:
+    """Images, (batch, channels, height, width), at another size (height, width), bilinear; what gets smaller is
+    averaged, unless it is not to be `smooth`. Differentiable; an image of that size already stays what it is."""
+    if image.shape[-2:] == size:
+        return image
+    shrinks = size[0] < image.shape[-2] or size[1] < image.shape[-1]
+    return F.interpolate(image, size=size, mode="bilinear", align_corners=False, antialias=smooth and shrinks)
+
+
+def png(picture: Pictures) -> bytes:
+    """A picture as a PNG file; one of few pixels is enlarged, so that a page shows them as they are."""
+    image, stream = Image.fromarray(picture), io.BytesIO()
+    if max(image.size) <= 96:
+        factor = 448 // max(image.size)
+        image = image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
+    image.save(stream, format="png")
+    return stream.getvalue()
 
 
 def tile(pictures: Sequence[Pictures] | Pictures, columns: int | None = None, gap: int = 2) -> Pictures:
@@ -112,25 +151,3 @@ def tile(pictures: Sequence[Pictures] | Pictures, columns: int | None = None, ga
         top, left = index // columns * (height + gap), index % columns * (width + gap)
         sheet[top : top + height, left : left + width] = picture
     return sheet
-
-
-def statistics(pictures: Pictures) -> list[dict[str, float]]:
-    """
-    >>> vizkit.images.statistics(np.full((1, 8, 8, 3), 255, np.uint8))
-    [{'mean magnitude': 1.0, 'near zero': 0.0, 'saturation': 0.0}]
-
-    What the eye sees, in numbers, for each picture, uint8 (batch, height, width, 3). With x = −1 for black, 0 for grey
-    and 1 for white: the mean magnitude |x|; the share of pixels whose channels are all near zero, |x| < 0.1; the mean
-    saturation, (largest − smallest channel) / largest.
-    """
-    x = pictures / 127.5 - 1
-    largest, smallest = pictures.max(axis=3).astype(float), pictures.min(axis=3)
-    saturation = (largest - smallest) / np.maximum(largest, 1)
-    return [
-        {
-            "mean magnitude": round(float(np.abs(x[index]).mean()), 3),
-            "near zero": round(float((np.abs(x[index]) < 0.1).all(axis=2).mean()), 3),
-            "saturation": round(float(saturation[index].mean()), 3),
-        }
-        for index in range(len(pictures))
-    ]

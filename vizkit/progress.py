@@ -2,33 +2,19 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 
-class Job(Protocol):
-    """An ascent, or a training: made step by step, so many of them."""
-
-    @property
-    def step(self) -> int:
-        """How many are made."""
-
-    @property
-    def steps(self) -> int:
-        """How many there will be."""
-
-    def __iter__(self) -> Iterator[Any]:
-        """The steps that are left."""
-
-
-def counted(job: Job, describe: Callable[[Any], str]) -> Iterator[Any]:
-    """The steps of a job as they are, with a line about them twice a second."""
+def counted(job: Any, describe: Callable[[Any], str], steps: Iterable[Any] | None = None) -> Iterator[Any]:
+    """The steps of a job, which knows its `step` and its `steps`, as they are, or those of `steps`; with a line about
+    them twice a second."""
     began, first, told = time.perf_counter(), job.step, 0.0
     try:
-        for step in job:
+        for step in job if steps is None else steps:
             now, done = time.perf_counter(), job.step
             if now - told > 0.5 or done == job.steps:
-                told, left = now, (now - began) / (done - first) * (job.steps - done)
+                told, left = now, (now - began) / max(done - first, 1) * (job.steps - done)
                 sys.stdout.write(f"\rstep {done} of {job.steps}, {describe(step)}, {left:.0f} s left ")
                 sys.stdout.flush()
             yield step

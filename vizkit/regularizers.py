@@ -1,9 +1,9 @@
-"""Every regularizer: penalties, views, projections. How they act is in `regularization`."""
+"""Every regularizer: penalties, views, projections, and people's own. What they are is in `regularization`."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import get_args
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,12 +11,11 @@ from torch.nn import functional as F
 from torchvision.transforms.functional import gaussian_blur as torchvision_blur
 
 from .errors import VizkitError
-from .regularization import Part, Place, Regularizer, catalogue, none, regularizer
+from .images import resized
+from .regularization import Kind, Place, kind
 
-__all__ = ["catalogue", "none", "regularizer", "side_by_side"]  # and every regularizer below, by name
 
-
-@regularizer("penalty", strengths=(1e-6, 1e-1), default=1e-4)
+@kind("penalty", strengths=(1e-6, 1e-1), default=1e-4)
 def l2(image: Tensor, low: Tensor | None = None, about: str = "grey", mean: bool = False) -> Tensor:
     """
     >>> vizkit.l2(1e-4).penalty(torch.full((1, 3, 2, 2), 2.0))
@@ -29,7 +28,7 @@ def l2(image: Tensor, low: Tensor | None = None, about: str = "grey", mean: bool
     return _total(_from(image, low, about).square(), mean)
 
 
-@regularizer("penalty", strengths=(1e-6, 1e-1), default=1e-4)
+@kind("penalty", strengths=(1e-6, 1e-1), default=1e-4)
 def l1(image: Tensor, low: Tensor | None = None, about: str = "grey", mean: bool = False) -> Tensor:
     """
     >>> vizkit.l1(1e-4).penalty(torch.full((1, 3, 2, 2), -2.0))
@@ -41,7 +40,7 @@ def l1(image: Tensor, low: Tensor | None = None, about: str = "grey", mean: bool
     return _total(_from(image, low, about).abs(), mean)
 
 
-@regularizer("penalty", strengths=(1e-8, 1e-2), default=1e-5)
+@kind("penalty", strengths=(1e-8, 1e-2), default=1e-5)
 def lp(image: Tensor, p: float = 6.0) -> Tensor:
     """
     >>> vizkit.lp(1e-4, p=4).penalty(torch.full((1, 3, 2, 2), 2.0))
@@ -53,7 +52,7 @@ def lp(image: Tensor, p: float = 6.0) -> Tensor:
     return _total(image.abs().pow(p), mean=False)
 
 
-@regularizer("penalty", strengths=(1e-6, 1e-1), default=1e-3)
+@kind("penalty", strengths=(1e-6, 1e-1), default=1e-3)
 def total_variation(image: Tensor, mean: bool = False) -> Tensor:
     """
     >>> vizkit.total_variation(1e-3).penalty(torch.eye(2).reshape(1, 1, 2, 2))
@@ -67,7 +66,7 @@ def total_variation(image: Tensor, mean: bool = False) -> Tensor:
     return (across + down) / (image[0].numel() if mean else 1)
 
 
-@regularizer("view", strengths=(1, 32), default=8)
+@kind("view", strengths=(1, 32), default=8)
 def jitter(image: Tensor, strength: float, generator: torch.Generator, one_sided: bool = False) -> Tensor:
     """
     >>> vizkit.jitter(8)
@@ -81,7 +80,7 @@ def jitter(image: Tensor, strength: float, generator: torch.Generator, one_sided
     return image.roll((down, right), dims=(2, 3))
 
 
-@regularizer("view", strengths=(1, 45), default=10)
+@kind("view", strengths=(1, 45), default=10)
 def scale_and_rotate(image: Tensor, strength: float, generator: torch.Generator, scale: float = 0.1) -> Tensor:
     """
     >>> vizkit.scale_and_rotate(10, scale=0.1)
@@ -95,7 +94,7 @@ def scale_and_rotate(image: Tensor, strength: float, generator: torch.Generator,
     return _window(image, turn=strength * turn, side=1 / (1 + scale * size))
 
 
-@regularizer("view", strengths=(0.1, 1), default=0.5)
+@kind("view", strengths=(0.1, 1), default=0.5)
 def crops(
     image: Tensor,
     strength: float,
@@ -126,7 +125,7 @@ def crops(
     return torch.cat(views)
 
 
-@regularizer("view", strengths=None)
+@kind("view", strengths=None)
 def mirror(image: Tensor, generator: torch.Generator, views: int = 1) -> Tensor:
     """
     >>> vizkit.mirror()
@@ -138,7 +137,7 @@ def mirror(image: Tensor, generator: torch.Generator, views: int = 1) -> Tensor:
     return torch.cat([view.flip(-1) if flip else view for view, flip in zip(image.chunk(views), flips, strict=True)])
 
 
-@regularizer("view", strengths=(0.05, 0.6), default=0.3)
+@kind("view", strengths=(0.05, 0.6), default=0.3)
 def cut_out(
     image: Tensor, strength: float, generator: torch.Generator, low: Tensor, high: Tensor, views: int = 1
 ) -> Tensor:
@@ -160,19 +159,31 @@ def cut_out(
     return image * mask + (low + high) / 2 * (1 - mask)
 
 
-@regularizer("view", strengths=(0.01, 1), default=0.05)
-def noise(image: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+@kind("view", strengths=(0.01, 1), default=0.05)
+def noise(
+    image: Tensor,
+    strength: float,
+    generator: torch.Generator,
+    views: int = 1,
+    uniform: float = 0.0,
+    each_view: bool = False,
+) -> Tensor:
     """
     >>> vizkit.noise(0.05)
     vizkit.noise(0.05)
 
     Shows the network the image with normal noise of this standard deviation: patterns finer than it do not count.
-    Smilkov et al. 2017 (arXiv 1706.03825), there for saliency.
+    Smilkov et al. 2017 (arXiv 1706.03825), there for saliency. `uniform` adds even noise, so many times as wide;
+    with `each_view` every view of an image has noise of its own.
     """
-    return image + strength * torch.randn(image.shape[1:], generator=generator).to(image.device)
+    shape = (views if each_view else 1, 1, *image.shape[1:])
+    drawn = torch.randn(shape, generator=generator)
+    if uniform:
+        drawn = drawn + uniform * (torch.rand(shape, generator=generator) - 0.5)
+    return (image.reshape(len(drawn), -1, *image.shape[1:]) + strength * drawn.to(image.device)).flatten(0, 1)
 
 
-@regularizer("view", strengths=(1, 64), default=12)
+@kind("view", strengths=(1, 64), default=12)
 def pad(image: Tensor, strength: float, low: Tensor, high: Tensor) -> Tensor:
     """
     >>> vizkit.pad(12)
@@ -185,15 +196,26 @@ def pad(image: Tensor, strength: float, low: Tensor, high: Tensor) -> Tensor:
     return F.pad(image - grey, [round(strength)] * 4) + grey
 
 
-@regularizer("view", strengths=(16, 512), default=224)
+@kind("view", strengths=(16, 512), default=224)
 def resize(image: Tensor, strength: float) -> Tensor:
     """
     >>> vizkit.resize(224)
     vizkit.resize(224)
 
-    Shows the network the image at `strength` pixels a side, bilinear.
+    Shows the network the image at `strength` pixels a side, bilinear; `fit` does so at the network's own size.
     """
-    return F.interpolate(image, size=[round(strength)] * 2, mode="bilinear", align_corners=False)
+    return resized(image, (round(strength), round(strength)), smooth=False)
+
+
+@kind("view", strengths=None)
+def fit(image: Tensor, sides: tuple[int, int]) -> Tensor:
+    """
+    >>> vizkit.fit()
+    vizkit.fit()
+
+    Shows the network the image at the size that the network is made for.
+    """
+    return resized(image, sides)
 
 
 def _window(
@@ -210,7 +232,7 @@ def _window(
     return F.grid_sample(image, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
 
-@regularizer("projection", strengths=(0.1, 4), default=0.5)
+@kind("projection", strengths=(0.1, 4), default=0.5)
 def gaussian_blur(image: Tensor, strength: float, step: int, every: int = 1, first: int | None = None) -> Tensor:
     """
     >>> vizkit.gaussian_blur(0.5, every=4)
@@ -232,7 +254,7 @@ def gaussian_blur(image: Tensor, strength: float, step: int, every: int = 1, fir
     return blurred[:, :, radius:-radius, radius:-radius]
 
 
-@regularizer("projection", strengths=(1e-4, 0.3), default=0.01)
+@kind("projection", strengths=(1e-4, 0.3), default=0.01)
 def decay(image: Tensor, strength: float) -> Tensor:
     """
     >>> vizkit.decay(0.01)
@@ -243,7 +265,7 @@ def decay(image: Tensor, strength: float) -> Tensor:
     return image * (1 - strength)
 
 
-@regularizer("projection", strengths=(1, 95), default=20)
+@kind("projection", strengths=(1, 95), default=20)
 def clip_small_norm(image: Tensor, strength: float) -> Tensor:
     """
     >>> vizkit.clip_small_norm(50)
@@ -255,7 +277,7 @@ def clip_small_norm(image: Tensor, strength: float) -> Tensor:
     return _keep_largest(image, image.square().sum(dim=1, keepdim=True).sqrt(), strength)
 
 
-@regularizer("projection", strengths=(1, 95), default=20)
+@kind("projection", strengths=(1, 95), default=20)
 def clip_small_contribution(image: Tensor, strength: float, gradient: Tensor) -> Tensor:
     """
     >>> vizkit.clip_small_contribution(90)
@@ -267,7 +289,7 @@ def clip_small_contribution(image: Tensor, strength: float, gradient: Tensor) ->
     return _keep_largest(image, (image * gradient).sum(dim=1, keepdim=True).abs(), strength)
 
 
-@regularizer("projection", strengths=(1e-5, 0.5), default=0.01)
+@kind("projection", strengths=(1e-5, 0.5), default=0.01)
 def soft_threshold(image: Tensor, strength: float) -> Tensor:
     """
     >>> vizkit.soft_threshold(0.01)
@@ -279,7 +301,7 @@ def soft_threshold(image: Tensor, strength: float) -> Tensor:
     return image.sign() * (image.abs() - strength).clamp(min=0)
 
 
-@regularizer("projection", strengths=None)
+@kind("projection", strengths=None)
 def clamp(image: Tensor, low: Tensor, high: Tensor) -> Tensor:
     """
     >>> vizkit.clamp()
@@ -290,7 +312,7 @@ def clamp(image: Tensor, low: Tensor, high: Tensor) -> Tensor:
     return torch.maximum(torch.minimum(image, high), low)
 
 
-@regularizer("projection", strengths=None)
+@kind("projection", strengths=None)
 def round_to_bytes(image: Tensor, low: Tensor, high: Tensor) -> Tensor:
     """
     >>> vizkit.round_to_bytes()
@@ -302,7 +324,7 @@ def round_to_bytes(image: Tensor, low: Tensor, high: Tensor) -> Tensor:
     return low + levels / 255 * (high - low)
 
 
-@regularizer("projection", strengths=(1, 16), default=4)
+@kind("projection", strengths=(1, 16), default=4)
 def shake(image: Tensor, strength: float, generator: torch.Generator, turn: float = 1.0) -> Tensor:
     """
     >>> vizkit.shake(4)
@@ -314,31 +336,6 @@ def shake(image: Tensor, strength: float, generator: torch.Generator, turn: floa
     angle = turn * float(2 * torch.rand(1, generator=generator) - 1)
     rolled: Tensor = jitter.function(image, strength, generator)
     return _window(rolled, turn=angle)
-
-
-def side_by_side(regularizers: Sequence[Regularizer]) -> Regularizer:
-    """
-    >>> vizkit.regularizers.side_by_side([vizkit.none(), vizkit.l2(1e-3), vizkit.l1(1e-3)])
-    vizkit.l2([0, 0.001, 0]) + vizkit.l1([0, 0, 0.001])
-
-    One regularizer for a batch, in which each image gets its own of the list.
-    """
-
-    merged: list[Part] = []
-    for index, one in enumerate(regularizers):
-        for place in get_args(Place):
-            at = -1  # where this one's last part stands: the next one must come after it
-            for _, part in one._at(place):
-                if isinstance(part.strength, tuple):
-                    raise VizkitError("side_by_side takes regularizers with one strength each.")
-                alike = [i for i, m in enumerate(merged) if i > at and (m.kind, m.options) == (part.kind, part.options)]
-                at = alike[0] if alike else len(merged)
-                if not alike:
-                    merged.append(replace(part, strength=(0,) * len(regularizers)))
-                before = merged[at].strength
-                after = tuple(part.strength if i == index else s for i, s in enumerate(before))  # type: ignore[arg-type]
-                merged[at] = replace(part, strength=after)
-    return Regularizer(tuple(merged))
 
 
 def _from(image: Tensor, low: Tensor | None, about: str) -> Tensor:
@@ -355,3 +352,50 @@ def _total(values: Tensor, mean: bool) -> Tensor:
 def _keep_largest(image: Tensor, measure: Tensor, percentile: float) -> Tensor:
     threshold = torch.quantile(measure.flatten(1), min(percentile, 100) / 100, dim=1)
     return image * (measure >= threshold[:, None, None, None])
+
+
+BUILT_IN: dict[str, Kind] = {name: value for name, value in globals().items() if isinstance(value, Kind)}
+_yours: dict[str, Kind] = {}
+
+
+def regularizer(
+    place: Place | Callable[..., Tensor] = "penalty",
+    *,
+    strengths: tuple[float, float] | None = (1e-6, 1e-1),
+    default: float | None = None,
+) -> Any:
+    """
+    >>> @vizkit.regularizer("penalty", strengths=(1e-6, 1e-2))
+    ... def roughness(image):
+    ...     return image.diff(dim=-1).square().sum(dim=(1, 2, 3))
+    >>> roughness(1e-3)
+    vizkit.roughness(0.001)
+
+    Makes a regularizer of a plain function, and puts it on the Explorer's list. `strengths` is the sensible range,
+    for a slider, and None where there is nothing to set; `default` is the strength when none is given (by default the
+    middle of the range, on a log scale). A penalty takes `image` and returns one number an image, (batch,); a view or
+    a projection returns images, and may ask by name for what `vizkit.regularization` lists. Without brackets,
+    `@vizkit.regularizer` makes a penalty. Raises `VizkitError` for an argument that is neither one of those names nor
+    has a default, and for a name that vizkit has already: presets and saved pictures go by it.
+    """
+    if callable(place):
+        return regularizer()(place)
+
+    def make(function: Callable[..., Tensor]) -> Kind:
+        made = kind(place, strengths=strengths, default=default)(function)
+        if made.name in vars(sys.modules[__package__]):
+            raise VizkitError(f"vizkit has a {made.name} of its own. Call yours otherwise, such as my_{made.name}.")
+        _yours[made.name] = made
+        return made
+
+    return make
+
+
+def catalogue() -> dict[str, Kind]:
+    """
+    >>> list(vizkit.regularizers.catalogue())[:3]
+    ['l2', 'l1', 'lp']
+
+    Every regularizer by name: vizkit's own, then yours.
+    """
+    return BUILT_IN | _yours

@@ -1,142 +1,258 @@
-"""From pictures back to settings: the code that makes them, the settings that a file carries, the ascent made again."""
+"""A picture and what made it: written as the Python that makes it again, and read back without running any of it."""
 
+import ast
 import base64
+import io
 import json
+import secrets
+import warnings
 import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from importlib.metadata import PackageNotFoundError, version
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
-from .ascent import Ascent
-from .bases import STARTS
-from .errors import Diverged, VizkitError
-from .networks import Classifier, load, networks
-from .recipes import Recipe, json_object, regularizer_from_plain, regularizer_to_plain
+from .bases import BASES
+from .errors import VizkitError
+from .images import Pictures
+from .networks import Classifier, load
+from .regularization import none, side_by_side
+from .regularizers import catalogue
+from .settings import LIVE, Settings
+
+Change = tuple[int, str, Any]  # after so many steps, this knob was turned to that
+KEY, START = "vizkit", "vizkit start"  # of the texts in a PNG
+LONGEST, LARGEST = 10**6, 2**28  # characters of code, bytes of a start image
+RESTART = "restart_optimizer"  # a change that is no knob: the optimizer began anew
+YOURS = {"start": "photo", "optimizer": "optimizer", "basis": "basis"}  # what stands for that which code cannot hold
+
+try:
+    VERSION = version("vizkit-notebooks")
+except PackageNotFoundError:  # a folder that nobody has installed
+    VERSION = "unknown"
 
 
-def recipe_of(ascent: Ascent) -> Recipe:
-    """The settings that an ascent started with, as a recipe, with as many steps as it has made."""
-    if callable(ascent.initial.optimizer):
-        raise VizkitError("An ascent with an optimizer of your own cannot be written down. Use one by name.")
-    steps = ascent.step if ascent.history else ascent.steps
-    if ascent.initial.schedule == "fading":
-        steps = ascent.initial.steps  # the learning rate depends on it
-    start = ascent.initial.start
-    if not isinstance(start, str) or start not in STARTS:
-        start = "image"  # one that the user gave
-    return Recipe(**(vars(ascent.initial) | {"steps": steps, "start": start}))
+@dataclass(frozen=True)
+class Run:
+    """All that it takes to make pictures again. `network` is the Python that makes the network, if it can be loaded."""
+
+    network: str
+    targets: list[Any]
+    seed: int
+    settings: Settings
+    changes: tuple[Change, ...] = ()
 
 
-def _changes(ascent: Ascent) -> list[tuple[int, str, Any]]:
-    """Those of the ascent, and its end, if it came before the settings said."""
-    early = ascent.history and ascent.initial.schedule == "fading" and ascent.step < ascent.steps
-    return ascent.changes + ([(ascent.step, "steps", ascent.step)] if early else [])
-
-
-def code_of(ascent: Ascent) -> str:
-    """
-    >>> print(vizkit.saved.code_of(vizkit.ascend(net, "flamingo", steps=3, regularizer=vizkit.l2(1e-4))))
-    import vizkit
-    <BLANKLINE>
-    net = vizkit.load()
-    ascent = vizkit.ascend(
-        net,
-        'flamingo',
-        regularizer=vizkit.l2(0.0001),
-        steps=3,
-        seed=0,
-    ).run()
-
-    Python that makes the same pictures, the knobs turned on the way included.
-    """
-    net = ascent.net
-    names = [net.labels[i] if net.labels.count(net.labels[i]) == 1 else i for i in ascent.targets]
-    call = recipe_of(ascent).code(repr(names[0] if len(names) == 1 else names), ascent.seed)
-    if recipe_of(ascent).start == "image":
-        call = call.replace("start='image'", "start=photo,  # the image that you started from").replace("from,", "from")
-    changes = _changes(ascent)
-    lines = ["import vizkit", "", f"net = {net.code}", call + ("" if changes else ".run()")]
+def write(run: Run) -> str:
+    """The Python that makes the run again, the knobs turned on the way included."""
+    settings = run.settings.but(**{knob: value for at, knob, value in run.changes if at < 1 and knob in LIVE})
+    changes = [change for change in run.changes if change[0] > 0]
+    target = repr(run.targets[0] if len(run.targets) == 1 else run.targets)
+    lines = [
+        "import vizkit",
+        "",
+        f"net = {run.network}",
+        call(settings, target, run.seed) + ("" if changes else ".run()"),
+    ]
     if changes:
         lines.append("for step in ascent:")
-        for at in sorted({step for step, _, _ in changes}):
-            lines.append(f"    if step.index == {at - 1}:")
-            lines += [f"        ascent.{knob} = {value!r}" for step, knob, value in changes if step == at]
+    for step in sorted({at for at, _, _ in changes}):
+        lines.append(f"    if step.index == {step - 1}:")
+        for _, knob, value in (change for change in changes if change[0] == step):
+            lines.append(f"        ascent.{knob}()" if knob == RESTART else f"        ascent.{knob} = {value!r}")
     return "\n".join(lines)
 
 
-def settings_of(ascent: Ascent) -> str:
-    """All that it takes to make the pictures of `ascent` again, as JSON: network, classes, seed, recipe, changes."""
-    plain = {
-        "network": ascent.net.code,
-        "targets": ascent.targets,
-        "labels": ascent.labels,
-        "seed": ascent.seed,
-        "recipe": json.loads(recipe_of(ascent).to_json()),
-        "changes": [
-            [step, knob, regularizer_to_plain(value) if knob == "regularizer" else value]
-            for step, knob, value in _changes(ascent)
-        ],
-    }
-    if plain["recipe"]["start"] == "image":
-        plain["image"] = _tensor_to_plain(ascent.initial.start)
-    return json.dumps(plain)
+def call(settings: Settings, target: str, seed: int = 0) -> str:
+    """The call of `vizkit.ascend` with these settings; `target` is code already."""
+    usual, shown = Settings(), {}
+    for name in (one.name for one in fields(Settings)):
+        value = getattr(settings, name)
+        if _is_yours(name, value):
+            shown[name] = f"{YOURS[name]},  # yours"
+        elif value != getattr(usual, name) or name == "steps":
+            shown[name] = f"{value!r},"
+    if settings.optimizer != usual.optimizer:
+        shown["learning_rate"] = f"{settings.learning_rate!r},"
+    lines = [f"    {name}={value}" for name, value in shown.items()]
+    return "\n".join(["ascent = vizkit.ascend(", "    net,", f"    {target},", *lines, f"    seed={seed!r},", ")"])
 
 
-def reproduce(path: str | Path, net: Classifier | None = None) -> Ascent:
-    """
-    >>> file = vizkit.figures.save(vizkit.ascend(net, "flamingo", steps=3).run(), folder / "saved.png")
-    >>> vizkit.reproduce(file, net)
-    Ascent('flamingo' on efficientnet_lite0, step 3 of 3, vizkit.none())
+def _is_yours(name: str, value: Any) -> bool:
+    """Whether it is something that no code can hold."""
+    return name in YOURS and not isinstance(value, (str, *BASES.values()))
 
-    Makes the ascent of a PNG that `vizkit.figures.save` wrote again, from the file alone; `net` is needed where it was
-    your own CNN. Raises `VizkitError` for a file without settings, or with settings that are damaged.
-    """
+
+def read(text: str, yours: Mapping[str, Any]) -> Run:
+    """The run that `write` wrote. None of the text is run: plain values, and calls of vizkit's regularizers and bases
+    by name, are all that is understood; `yours` has what the code cannot hold."""
+    if len(text) > LONGEST:
+        raise VizkitError(f"{len(text)} characters are no code of an ascent.")
+    tree = ast.parse(text)
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
+    (made,) = (one for one in calls if ast.unparse(one.func) == "vizkit.ascend")
+    settings = {str(one.arg): _value(one.value, yours) for one in made.keywords}
+    targets, seed = _value(made.args[1], yours), settings.pop("seed", 0)
+    changes: list[Change] = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.If(ast.Compare(_, _, [ast.Constant(int(index))]), lines):
+                changes += [(index + 1, *_turn(line, yours)) for line in lines]
+    network = next((ast.unparse(one) for one in calls if ast.unparse(one.func) == "vizkit.load"), "")
+    return Run(
+        network, targets if isinstance(targets, list) else [targets], seed, Settings().but(**settings), tuple(changes)
+    )
+
+
+def read_network(code: str) -> Classifier:
+    """The network of `vizkit.load(…)`. Raises `VizkitError` where the code has none."""
+    if not code:
+        raise VizkitError("This picture is of somebody's own CNN: pass it, vizkit.reproduce(path, net).")
+    loads = ast.parse(code, mode="eval").body
+    assert isinstance(loads, ast.Call)
+    return load(
+        *map(ast.literal_eval, loads.args), **{str(one.arg): ast.literal_eval(one.value) for one in loads.keywords}
+    )
+
+
+def _turn(line: ast.stmt, yours: Mapping[str, Any]) -> tuple[str, Any]:
+    match line:
+        case ast.Assign([ast.Attribute(ast.Name("ascent"), knob)], value):
+            return knob, _value(value, yours)
+        case ast.Expr(ast.Call(ast.Attribute(ast.Name("ascent"), knob), [], [])):
+            return knob, None
+    raise VizkitError(f"This turns no knob: {ast.unparse(line):.100}")
+
+
+def _value(node: ast.expr, yours: Mapping[str, Any]) -> Any:
+    match node:
+        case ast.BinOp(left, ast.Add(), right):
+            return _value(left, yours) + _value(right, yours)
+        case ast.List(values):
+            return [_value(one, yours) for one in values]
+        case ast.Name(name) if name in YOURS.values():
+            if name not in yours:
+                raise VizkitError(f"The file does not hold your {name}: pass it to vizkit.reproduce, as a keyword.")
+            return yours[name]
+        case ast.Call(ast.Attribute(ast.Name("vizkit"), name), arguments, keywords):
+            makers: dict[str, Any] = {one.__name__: one for one in BASES.values()}
+            makers |= {"none": none, "side_by_side": side_by_side, **catalogue()}
+            if name not in makers:
+                raise VizkitError(f"There is no vizkit.{name}. If it is a regularizer of yours, define it first.")
+            named = {str(one.arg): _value(one.value, yours) for one in keywords}
+            return makers[name](*(_value(one, yours) for one in arguments), **named)
+    return ast.literal_eval(node)
+
+
+# Files.
+
+
+def write_whole(path: str | Path, content: bytes) -> Path:
+    """Writes a file that appears whole, or not at all."""
+    path = Path(path)
+    part = path.with_name(f".{secrets.token_hex(4)}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def save(path: str | Path, picture: Pictures, run: Run) -> Path:
+    """Writes the picture as a PNG that holds the run and the versions that made it. Warns of what it cannot hold."""
+    metadata, stream = PngImagePlugin.PngInfo(), io.BytesIO()
+    metadata.add_text(KEY, write(run))  # not zipped: of zipped text, Pillow reads no more than 1 MB
+    metadata.add_text("Software", f"vizkit {VERSION}, torch {torch.__version__}")
+    if isinstance(run.settings.start, Tensor):
+        metadata.add_text(START, _to_text(run.settings.start))
+    Image.fromarray(picture).save(stream, format="PNG", pnginfo=metadata)
+    write_whole(path, stream.getvalue())
+    for name in ("optimizer", "basis"):
+        if _is_yours(name, getattr(run.settings, name)):
+            warnings.warn(
+                f"{path} cannot hold the {name} of your own. To make it again: vizkit.reproduce(path, {name}=…).",
+                stacklevel=3,
+            )
+    return Path(path)
+
+
+def load_run(path: str | Path, given: Mapping[str, Any]) -> Run:
+    """The run that a PNG holds, whichever version wrote it; `given` are the settings that it cannot hold."""
     try:
         with Image.open(path) as picture:
-            text = picture.info.get("vizkit")
-    except ValueError as error:  # text that is too long to be settings
-        raise VizkitError(f"The settings in {path} are damaged: {error}.") from error
+            text, start = picture.info.get(KEY), picture.info.get(START)
+    except (ValueError, UnidentifiedImageError) as error:  # or text that is too long to be settings
+        raise VizkitError(f"{path} is no picture that can be read: {error}.") from error
     if not text:
-        raise VizkitError(f"{path} carries no settings. Write it with vizkit.figures.save(ascent, path).")
-    plain = json_object(text)
+        raise VizkitError(f"{path} carries no settings. Write it with ascent.save(path).")
+    yours = {YOURS[name]: value for name, value in given.items() if name in YOURS}
     try:
-        network, targets, seed = plain["network"], plain["targets"], plain["seed"]
-        changes = [(int(step), str(knob), value) for step, knob, value in plain["changes"]]
-        recipe = Recipe.from_json(json.dumps(plain["recipe"]))
-        start = _tensor_from_plain(plain["image"]) if "image" in plain else recipe.start
-    except (KeyError, TypeError, ValueError, OverflowError, RecursionError, zlib.error) as error:
-        raise VizkitError(f"The settings in {path} are damaged: {error}.") from error
-    ascent = recipe.ascend(net or _network_of(network), targets, seed=seed, start=start)
-    for knob in {knob for _, knob, _ in changes}:
-        if knob not in ("regularizer", "learning_rate", "objective", "steps"):
-            raise VizkitError(f"The settings in {path} turn an unknown knob: {knob!r}.")
-    while not ascent.finished:
-        for _, knob, value in (change for change in changes if change[0] == ascent.step):
-            setattr(ascent, knob, regularizer_from_plain(value) if knob == "regularizer" else value)
-        try:
-            next(ascent, None)
-        except Diverged:  # as it did then; the second time from its last good image
-            next(ascent, None)
-    return ascent
+        if text.startswith("{"):
+            text, start = _from_json(text)
+        return read(text, ({YOURS["start"]: _from_text(start)} if start else {}) | yours)
+    except Exception as error:  # of damaged text, Python's parser and the makers raise whatever they do
+        raise VizkitError(f"The settings in {path} cannot be read: {type(error).__name__} {error}"[:400]) from error
 
 
-def _network_of(code: str) -> Classifier:
-    """Reads `vizkit.load("name", weights="version")` without running it."""
-    words = str(code).split('"')[1::2]
-    if not str(code).startswith("vizkit.load(") or (words and words[0] not in networks()):
-        raise VizkitError("This picture is of somebody's own CNN: pass it, vizkit.reproduce(path, net).")
-    return load(*words[:1], weights=words[1] if len(words) > 1 else None)
-
-
-def _tensor_to_plain(image: Tensor) -> dict[str, Any]:
+def _to_text(image: Tensor) -> str:
     values = image.cpu().numpy().astype("<f4")
-    return {"shape": list(values.shape), "float32": base64.b64encode(zlib.compress(values.tobytes())).decode()}
+    packed = base64.b64encode(zlib.compress(values.tobytes())).decode()
+    return json.dumps({"shape": list(values.shape), "float32": packed})
 
 
-def _tensor_from_plain(plain: dict[str, Any]) -> Tensor:
-    values = np.frombuffer(zlib.decompress(base64.b64decode(plain["float32"])), "<f4")
-    return torch.from_numpy(values.reshape(plain["shape"]).copy())
+def _from_text(text: str) -> Tensor:
+    plain = json.loads(text)
+    size = 4 * prod(plain["shape"])
+    if not 0 < size <= LARGEST:
+        raise VizkitError(f"A start image of shape {plain['shape']} is too large.")
+    values = zlib.decompressobj().decompress(base64.b64decode(plain["float32"]), size + 1)
+    return torch.from_numpy(np.frombuffer(values, "<f4").reshape(plain["shape"]).copy())
+
+
+def _from_json(text: str) -> tuple[str, str | None]:
+    """The settings as version 0.1.0 wrote them, in JSON: as the code that they stand for, and the start image."""
+    plain = json.loads(text)
+    recipe, basis = plain["recipe"], plain["recipe"]["basis"]
+    written = {name: repr(value) for name, value in recipe.items() if name not in ("name", "source")}
+    options = {name: value for name, value in basis.items() if name not in ("name", "spectrum")}
+    if isinstance(options.get("size"), int):  # then an image was square, whatever the network
+        options["size"] = (options["size"], options["size"])
+    written["basis"] = f"vizkit.{BASES[basis['name']].__name__}({_arguments(options)})"
+    written["regularizer"] = _sum(recipe["regularizer"])
+    if recipe["start"] == "image":
+        written["start"] = YOURS["start"]
+    turned = []
+    for at, knob, value in plain["changes"]:
+        code = _sum(value) if knob == "regularizer" else repr(value)
+        if at > 0:
+            turned += [f"    if step.index == {at - 1}:", f"        ascent.{knob} = {code}"]
+        else:
+            written[knob] = code
+    network = plain["network"] if str(plain["network"]).startswith("vizkit.load(") else "..."
+    keywords = ", ".join(f"{name}={value}" for name, value in written.items())
+    lines = [f"net = {network}", f"vizkit.ascend(net, {plain['targets']!r}, {keywords}, seed={plain['seed']!r})"]
+    lines += ["for step in ascent:", *turned] if turned else []
+    return "\n".join(lines), json.dumps(plain["image"]) if "image" in plain else None
+
+
+def _sum(parts: list[dict[str, Any]]) -> str:
+    """A regularizer of version 0.1.0, each part with name, strength and options, as code."""
+    written = ["vizkit.none()"]
+    for part in parts:
+        kind = catalogue().get(part["name"])
+        plain = kind is not None and kind.strengths is None and not isinstance(part["strength"], list)
+        strength = [] if plain else [repr(part["strength"])]
+        written.append(f"vizkit.{part['name']}({', '.join([*strength, _arguments(part['options'])])})")
+    return " + ".join(written)
+
+
+def _arguments(options: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in options.items())

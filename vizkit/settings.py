@@ -1,16 +1,27 @@
 """Everything that can be set about an ascent, checked when it is set, so that a bad value changes nothing."""
 
-import numbers
+import difflib
+import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
 
 from .bases import Basis, Pixels, as_basis
+from .checks import is_finite, is_whole
 from .errors import VizkitError
-from .regularization import Regularizer, none
+from .regularization import Kind, Regularizer, none
+
+Objective = Literal["score", "probability", "log_probability"]
+Schedule = Literal["constant", "fading", "progress"]
+OptimizerMaker = Callable[[list[Tensor]], torch.optim.Optimizer]
+Some = TypeVar("Some", bound="Settings")
+
+OBJECTIVES: tuple[Objective, ...] = ("score", "probability", "log_probability")
+SCHEDULES: tuple[Schedule, ...] = ("constant", "fading", "progress")
+LIVE = ("regularizer", "learning_rate", "objective", "steps")  # the settings that may be turned while an ascent runs
 
 
 class HalfAdam(torch.optim.Optimizer):
@@ -51,12 +62,6 @@ class HalfAdam(torch.optim.Optimizer):
                 parameter.add_(mean / ((square * whole) ** 0.25 + 1e-12), alpha=sign * group["lr"])
 
 
-Objective = Literal["score", "probability", "log_probability"]
-Schedule = Literal["constant", "fading", "progress"]
-OptimizerMaker = Callable[[list[Tensor]], torch.optim.Optimizer]
-
-OBJECTIVES: tuple[Objective, ...] = ("score", "probability", "log_probability")
-SCHEDULES: tuple[Schedule, ...] = ("constant", "fading", "progress")
 # Each optimizer by name: its class, what else it is told, and the learning rate where none is given.
 OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any], float]] = {
     "ascent": (torch.optim.SGD, {}, 6.0),
@@ -74,8 +79,9 @@ class Settings:
     >>> vizkit.settings.Settings(regularizer=vizkit.l2(1e-4)).learning_rate
     6.0
 
-    The settings of an ascent; `vizkit.ascend` says what each means. They never change: `dataclasses.replace` makes
-    others. Raises `VizkitError` for a value that cannot be.
+    The settings of an ascent; `vizkit.ascend` says what each means. They never change: `but` makes others. Raises
+    `VizkitError` for a value that cannot be. The list of these fields is the one list of settings: the keywords of
+    `vizkit.ascend`, the knobs of the Explorer, and what is written into files and code all follow it.
     """
 
     regularizer: Regularizer = field(default_factory=none)
@@ -89,54 +95,75 @@ class Settings:
     basis: Basis = field(default_factory=Pixels)
 
     def __post_init__(self) -> None:
-        regularizer = self.regularizer
+        regularizer = none() if self.regularizer is None else self.regularizer
         if not isinstance(regularizer, Regularizer):
-            hint = f" Call it: {getattr(regularizer, 'name', 'vizkit.l2')}(1e-4)." if callable(regularizer) else ""
-            raise VizkitError(f"A regularizer is something like vizkit.l2(1e-4), not {regularizer!r}.{hint}")
+            hint = f" Call it: {regularizer.name}({regularizer.default:g})." if isinstance(regularizer, Kind) else ""
+            raise VizkitError(f"A regularizer is something like vizkit.l2(1e-4), not {regularizer!r:.200}.{hint}")
         if not is_whole(self.steps) or self.steps < 0:
             raise VizkitError(f"steps must be a whole number from 0 up, not {self.steps!r}. Try 200.")
         if not callable(self.optimizer):
             _check_name("optimizer", self.optimizer, OPTIMIZERS)
         _check_name("objective", self.objective, OBJECTIVES)
         _check_name("schedule", self.schedule, SCHEDULES)
-        taken = {"lr", "maximize", "params", "capturable", "differentiable"} & set(self.optimizer_options)
-        if taken:
+        options = {} if self.optimizer_options is None else self.optimizer_options
+        if not isinstance(options, dict):
+            raise VizkitError(f'optimizer_options are like {{"betas": (0.5, 0.99)}}, not {options!r}.')
+        if taken := {"lr", "maximize", "params", "capturable", "differentiable"} & options.keys():
             raise VizkitError(f"vizkit sets {sorted(taken)} itself: not among optimizer_options.")
         rate = self.learning_rate
-        if rate is None:  # the maker of an optimizer of one's own sets it there
-            rate = 0.0 if callable(self.optimizer) else OPTIMIZERS[self.optimizer][2]
-        elif not (isinstance(rate, numbers.Real) and (0 < rate <= 1e38 or (rate == 0 and callable(self.optimizer)))):
-            raise VizkitError(f"The learning rate must be a finite number above 0, not {rate}. Try 1.")
+        if rate is None and not callable(self.optimizer):
+            rate = OPTIMIZERS[self.optimizer][2]
+        if rate is not None and (not is_finite(rate) or rate <= 0):
+            raise VizkitError(f"The learning rate must be a finite number above 0, not {rate!r}. Try 1.")
         for name, value in (
+            ("regularizer", regularizer),
             ("steps", int(self.steps)),
-            ("learning_rate", float(rate)),
+            ("optimizer_options", options),
+            ("learning_rate", rate if rate is None else float(rate)),
             ("basis", as_basis(self.basis)),
         ):
             object.__setattr__(self, name, value)
 
+    def but(self: Some, **changes: Any) -> Some:
+        """
+        >>> vizkit.recipe("vizkit").but(steps=128).steps
+        128
+
+        These settings, some of them changed; another optimizer brings its own learning rate and options.
+        """
+        known = [one.name for one in fields(self)]
+        for name in changes:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1) or known
+                raise VizkitError(f'No setting "{name}". Nearest: {", ".join(near)}.')
+        own: dict[str, Any] = {"optimizer_options": {}, "learning_rate": None} if "optimizer" in changes else {}
+        return replace(self, **(own | changes))
+
     def make_optimizer(self, parameters: Tensor) -> torch.optim.Optimizer:
-        """A fresh optimizer, which climbs."""
-        if callable(self.optimizer):
-            return self.optimizer([parameters])
-        maker, options, _ = OPTIMIZERS[self.optimizer]
-        options = options | {"lr": self.learning_rate, "maximize": True}
+        """A fresh optimizer, which descends as torch's do. One of people's own brings its rate where none is set."""
         try:
-            return maker([parameters], **(options | self.optimizer_options))
-        except (TypeError, ValueError) as error:
+            if callable(self.optimizer):
+                made = self.optimizer([parameters])
+            else:
+                maker, options, _ = OPTIMIZERS[self.optimizer]
+                made = maker([parameters], **({"lr": self.learning_rate} | options | self.optimizer_options))
+        except Exception as error:
+            given = f"with the options {self.optimizer_options}" if self.optimizer_options else ""
+            raise VizkitError(f"The optimizer {self.optimizer} cannot be made {given}: {error}") from error
+        step = getattr(made, "step", None) if isinstance(made, torch.optim.Optimizer) else None
+        if step is None:
+            raise VizkitError(f"An optimizer is a torch.optim.Optimizer, not {type(made).__name__}.")
+        if inspect.signature(step).parameters["closure"].default is inspect.Parameter.empty:
             raise VizkitError(
-                f"{self.optimizer} does not take the options {self.optimizer_options}: {error}."
-            ) from error
+                f"{type(made).__name__} looks at the score several times a step. Take another, such as Adam."
+            )
+        return made
 
     def learning_rate_at(self, step: int) -> float:
         """The learning rate of a step: constant, or fading to a fifth of it at the last."""
         if self.schedule != "fading":
             return self.learning_rate
         return self.learning_rate * (1 - 0.8 * step / max(self.steps - 1, 1))
-
-
-def is_whole(value: Any) -> bool:
-    """Whether it is an integer, of Python or numpy, and no truth value."""
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def _check_name(kind: str, name: Any, known: Any) -> None:

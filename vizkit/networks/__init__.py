@@ -2,6 +2,15 @@
 
 from .builtin import small_cnn
 from .checkpoints import load_weights
-from .classifier import Classifier, default_device, load, networks, small_network
+from .classifier import Classifier, as_classifier, default_device, load, networks, small_network
 
-__all__ = ["Classifier", "default_device", "load", "load_weights", "networks", "small_cnn", "small_network"]
+__all__ = [
+    "Classifier",
+    "as_classifier",
+    "default_device",
+    "load",
+    "load_weights",
+    "networks",
+    "small_cnn",
+    "small_network",
+]

@@ -175,6 +175,21 @@ class Classifier:
             )
         return number
 
+    def indices(self, targets: Any) -> list[int]:
+        """The class indices of one target, or of several."""
+        listed = [targets] if isinstance(targets, str) or not hasattr(targets, "__iter__") else list(targets)
+        if not listed:
+            raise VizkitError("No class to ascend: the list of targets is empty.")
+        return [self.index(one) for one in listed]
+
+    def fitted(self, image: Tensor) -> Tensor:
+        """At the network's own size."""
+        size = (self.height, self.width)
+        if image.shape[-2:] == size:
+            return image
+        shrinks = size[0] < image.shape[-2] or size[1] < image.shape[-1]
+        return F.interpolate(image, size=size, mode="bilinear", align_corners=False, antialias=shrinks)
+
     def _run(self, image: Tensor) -> Any:
         # A copy: some modules change what they are given.
         return self.network(image.clone(memory_format=self._layout))
@@ -300,6 +315,15 @@ def load(
         device=device,
     )
     net.code = f'vizkit.load("{name}", weights="{version.name}")'
+    return net
+
+
+def as_classifier(net: Any) -> Classifier:
+    """The classifier that is meant."""
+    if net is None or isinstance(net, str):
+        return load() if net is None else load(net)
+    if not isinstance(net, Classifier):
+        raise VizkitError(f"ascend takes a Classifier first, not {type(net).__name__}: vizkit.Classifier(module, …).")
     return net
 
 

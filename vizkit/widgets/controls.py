@@ -2,33 +2,37 @@
 
 import io
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import ipywidgets as W
-from PIL import Image
 from torch import Tensor
 
-from ..bases import BASES, STARTS, Basis, as_basis
+from ..bases import BASES, STARTS, as_basis
 from ..errors import VizkitError
-from ..images import as_photo, from_picture
+from ..images import as_photo
 from ..networks import Classifier, networks
 from ..recipes import recipes
 from ..regularization import Regularizer, none
 from ..regularizers import catalogue
 from ..settings import LIVE, OBJECTIVES, OPTIMIZERS, SCHEDULES, Settings
+from .parts import box
 
 ROWS = 6  # how many regularizers can be added up
+MOST_STEPS = 10**6
 NO_PRESET = "–"
+CHOSEN = ("steps", "schedule", "optimizer", "basis", "start", "objective")  # the settings that are one choice each
 Field = Callable[..., Any]
+
 
 class LogKnob(W.VBox):
     """A slider over round numbers, evenly spaced on a log scale: 1, 1.5, 2, 3, 5, 7, 10, …"""
 
-    def __init__(self, field: Field, label: str, changed: Callable[[], None], low: float = 1e-6, high: float = 1) -> None:
+    def __init__(
+        self, field: Field, label: str, changed: Callable[[], None], low: float = 1e-6, high: float = 1
+    ) -> None:
         super().__init__()  # without a slider, before there is something to set: most rows never need theirs
         self._field, self._label, self._changed, self.range = field, label, changed, (low, high)
 
@@ -46,7 +50,8 @@ class LogKnob(W.VBox):
         # A new slider: the browser's loses its place when the options of an old one change.
         slider = self._field(W.SelectionSlider, self._label, options=options, value=value)
         slider.observe(lambda _: self._changed(), "value")
-        old, self.children = self.children, (slider,)
+        old = self.children
+        self.children = (slider,)
         for widget in old:
             widget.style.close()
             widget.close()
@@ -190,24 +195,98 @@ class Controls(W.VBox):
     the next step of a run; the others wait for the next run."""
 
     def __init__(self, net: Classifier, target: Any, field: Field, turned: Callable[..., None]) -> None:
-        self._turned, self._quiet = turned, False
+        self._turned, self._quiet, self._basis = turned, False, as_basis("pixels")
+        self._optimizer_options: dict[str, Any] = {}
         own = [net.name] if net.name not in networks() else []
         self.network = field(W.Dropdown, "Network", options=own + networks(), value=net.name)
         self.picker = ClassPicker(field, net, target)
         self.preset = field(W.Dropdown, "Preset", options=[NO_PRESET, *recipes()])
         labels = ["Regularizer", *(f"and {row + 1}" for row in range(1, ROWS))]
         self.rows = [RegularizerRow(field, label, lambda: self._on_knob("regularizer")) for label in labels]
-        self.steps = steps_field(field)
+        self.steps = field(W.BoundedIntText, "Steps", min=0, max=MOST_STEPS)
         self.learning_rate = LogKnob(field, "Learning rate", lambda: self._on_knob("learning_rate"), 1e-4, 1000)
         self.schedule = field(W.Dropdown, "Schedule", options=SCHEDULES)
         self.optimizer = field(W.Dropdown, "Optimizer", options=list(OPTIMIZERS))
         self.basis = field(W.Dropdown, "Image in", options=list(BASES))
         self.start = field(W.Dropdown, "Start from", options=[*STARTS, "photo"])
         self.objective = field(W.Dropdown, "Maximise", options=OBJECTIVES)
+        self.seed = field(W.IntText, "Seed")
         self.optimizer_note, self.basis_note, self.photo = W.HTML(), W.HTML(), PhotoPicker(field)
-        self.seed = seed_field(field)
-        # No accordion: the keyboard does not open ipywidgets'. The style sheet folds and unfolds.
-        fold = W.ToggleButton(description="More knobs", icon="caret-right", layout=self.steps.layout)
-        more = [self.learning_rate, self.schedule, self.optimizer, self.optimizer_note, self.basis, self.basis_note]
-        more += [self.start, self.photo, self.seed, self.objective, *self.rows[1:]]
-        for name in KNOBS: ...
+        # No accordion: the keyboard does not open ipywidgets'. The style sheet unfolds what follows on the button.
+        more = field(W.ToggleButton, "More knobs", icon="caret-right")
+        knobs = [self.learning_rate, self.schedule, self.optimizer, self.optimizer_note, self.basis, self.basis_note]
+        knobs += [self.start, self.photo, self.seed, self.objective, *self.rows[1:]]
+        for name in CHOSEN:
+            getattr(self, name).observe(lambda _, name=name: self._on_knob(name), "value")
+        self.preset.observe(lambda _: self._on_preset(), "value")
+        shown = [self.network, self.picker, self.preset, self.rows[0], self.steps, more]
+        super().__init__([*shown, box(W.VBox, "folded", *knobs)])
+        self.add_class("vizkit-controls")
+
+    def settings(self) -> Settings:
+        """What the knobs say; where the start is "photo", `photo` has it."""
+        chosen: dict[str, Any] = {name: getattr(self, name).value for name in (*CHOSEN, "learning_rate")}
+        chosen |= {"regularizer": self.regularizer(), "basis": self._basis}
+        return Settings(**chosen, optimizer_options=self._optimizer_options)
+
+    def regularizer(self) -> Regularizer:
+        return sum((row.regularizer() for row in self.rows), none())
+
+    def set(self, settings: Settings, preset: str = NO_PRESET) -> None:
+        """Sets every knob; a start that is no name is a photo. Raises `VizkitError` for what they cannot show."""
+        parts = [Regularizer((part,)) for part in settings.regularizer.parts]
+        if len(parts) > ROWS or settings.regularizer.batch > 1:
+            raise VizkitError(f"The knobs show up to {ROWS} regularizers, the same for all: else vizkit.ascend(...).")
+        if settings.optimizer not in list(OPTIMIZERS) or type(settings.basis) not in BASES.values():
+            raise VizkitError(
+                f"The knobs show no {settings.optimizer} on {settings.basis}: vizkit.ascend(...) takes it."
+            )
+        start = settings.start if isinstance(settings.start, str) and settings.start in self.start.options else "photo"
+        if start is not settings.start:
+            self.photo.keep(settings.start)
+        shown = {name: getattr(settings, name) for name in (*CHOSEN, "learning_rate")}
+        self._quiet = True
+        try:
+            for row, part in zip(self.rows, parts + [none()] * (ROWS - len(parts)), strict=True):
+                row.set(part)
+            for name, value in (shown | {"start": start, "basis": settings.basis.name, "preset": preset}).items():
+                getattr(self, name).value = value
+        finally:
+            self._quiet = False
+        self._basis, self._optimizer_options = settings.basis, settings.optimizer_options
+        self.basis_note.value, self.optimizer_note.value = (
+            small_print(vars(self._basis)),
+            small_print(self._optimizer_options),
+        )
+        self._show_rows()
+
+    def hold(self, running: bool) -> None:
+        """What cannot act in a run is out of reach while one is going. A class, a start and a seed may be chosen: they
+        are plainly of the next."""
+        for knob in (self.network, self.preset, self.schedule, self.optimizer, self.basis):
+            knob.disabled = running
+            knob.tooltip = "This cannot act in a run: stop it first" if running else None
+
+    def _on_knob(self, name: str) -> None:
+        """What a person has turned is no longer the preset; a live setting is told of."""
+        if name == "start":
+            self.photo.layout.display = "" if self.start.value == "photo" else "none"
+        if self._quiet:
+            return
+        self.preset.value = NO_PRESET
+        if name in ("optimizer", "basis"):  # another one brings what belongs to it
+            self.set(self.settings().but(**{name: getattr(self, name).value}))
+        self._show_rows()
+        if name in LIVE:
+            self._turned(name, lambda: getattr(self.settings(), name))
+
+    def _on_preset(self) -> None:
+        name = self.preset.value
+        if not self._quiet and name != NO_PRESET:
+            self.set(recipes()[name], name)
+
+    def _show_rows(self) -> None:
+        """As many regularizers as are in use, and room for one more."""
+        used = max((index for index, row in enumerate(self.rows) if row.kind.value != "none"), default=0)
+        for index, row in enumerate(self.rows):
+            row.layout.display = "" if index <= used + 1 else "none"

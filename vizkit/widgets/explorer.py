@@ -43,10 +43,10 @@ class Explorer(RunPanel):
     ) -> None:
         super().__init__(as_classifier(net))
         self._own = self.net
-        self._loading: str | None = None  # the name of a network that is on its way
-        self._arrived: Classifier | None = None  # one that was loaded, and not yet shown
+        self._loading: str | Classifier | None = None  # the name of a network that is on its way, or what has arrived
         self._judged: tuple[Ascent, int, str] | None = None  # the second opinion of a finished picture
-        self.controls = Controls(self.net, self.field, seed, self._turn)
+        self.controls = Controls(self.net, target, self.field, self._turn)
+        self.controls.seed.value = seed
         self.controls.network.observe(self._on_network, "value")
         self.controls.start.observe(self._on_start_image, "value")
         self.controls.photo.upload.observe(self._on_upload, "value")
@@ -54,17 +54,16 @@ class Explorer(RunPanel):
         self.picture.add_class("vizkit-picture")
         self.keep = button("Keep", "thumb-tack", "Add this picture to the strip below", self._on_keep)
         self._set(as_recipe(recipe, self.net), settings)
-        self._show_network(self.net, target)
+        self._load_judge()
         self._new_ascent()  # what cannot be is an error here, rather than at Start
         stage, score = box(W.VBox, "stage", self.picture, self.caption), box(W.VBox, "score", self.curve)
-        self._arrange([self.controls, stage, score], [self.keep], [self.strip])
+        self._arrange_columns([self.controls, stage, score], [self.keep], [self.strip])
 
     # What a person sees.
 
     def _render(self) -> None:
-        if self._arrived:
-            self._show_network(self._arrived)
-            self._arrived = None
+        if isinstance(self._loading, Classifier):
+            self._show_network(self._loading)
             if self.ascent is None:
                 self._show_start_image()
             self._say(f"{self.net.name} is ready. Choose a class and press Start.")
@@ -111,13 +110,16 @@ class Explorer(RunPanel):
         settings = recipe.but(**changes)
         self.controls.set(settings, recipe.name if settings == recipes().get(recipe.name) else NO_PRESET)
 
-    def _show_network(self, net: Classifier, target: Any = None) -> None:
-        """The classes of `net`; where nobody has turned a knob, what suits it in place of what suited the one before."""
+    def _show_network(self, net: Classifier) -> None:
+        """The classes of `net`; where nobody has turned a knob, what suits it instead of what suited the last."""
         if self.controls.preset.value == as_recipe(None, self.net).name:
             self._set(as_recipe(None, net), {})
-        self.controls.picker.show(net, target)
         self.net = net
-        if judging.judge_knows(net):  # so that it is there when the first picture is done
+        self.controls.picker.show(net)
+        self._load_judge()
+
+    def _load_judge(self) -> None:
+        if judging.judge_knows(self.net):  # so that it is there when the first picture is done
             threading.Thread(target=judging.default_judge, daemon=True).start()
 
     # What a person does.
@@ -127,13 +129,10 @@ class Explorer(RunPanel):
         return super().growing and self._loading is None
 
     def _new_ascent(self) -> Ascent:
-        knobs = self.controls
-        settings = vars(knobs.settings()) | {"start": knobs.start_image(self.net)}
+        knobs, settings = self.controls, vars(self.controls.settings())
+        if knobs.start.value == "photo":
+            settings |= {"start": knobs.photo.photo}
         return ascend(self.net, knobs.picker.target, seed=knobs.seed.value, **settings)
-
-    def _begin(self, ascent: Ascent) -> Ascent:
-        self._loading = None
-        return super()._begin(ascent)
 
     def _on_start_image(self, _: Any) -> None:
         """Another start is shown at once, but not in place of a class model, unless it is a photo."""
@@ -147,7 +146,7 @@ class Explorer(RunPanel):
 
     def _on_network(self, change: Any) -> None:
         name = change["new"]
-        if name != (self._loading or self.net.name):
+        if name != self.net.name:
             self._loading = name
             self._say(f"Loading {name} …")
             self.loop.start(lambda: self._load(name))
@@ -155,8 +154,8 @@ class Explorer(RunPanel):
 
     async def _load(self, name: str) -> None:
         """In a thread, since it may download; the run loop publishes what arrived."""
-        here = [net for net in (self.net, self._own) if net.name == name]
-        self._arrived = here[0] if here else await asyncio.get_running_loop().run_in_executor(None, load, name)
+        own = self._own if name == self._own.name else None
+        self._loading = own or await asyncio.get_running_loop().run_in_executor(None, load, name)
 
     def _on_keep(self, _: Any) -> None:
         frame = self._shown

@@ -10,8 +10,8 @@ from ..ascent import Ascent, ascend
 from ..errors import VizkitError
 from ..networks import Classifier, as_classifier
 from ..recipes import Recipe, as_recipe
-from ..regularization import Regularizer, none, side_by_side
-from .controls import ClassPicker
+from ..regularization import Regularizer, side_by_side
+from .controls import MOST_STEPS, ClassPicker
 from .panel import Frame, RunPanel
 from .parts import Picture, box, encode
 
@@ -19,23 +19,22 @@ MOST = 24  # class models in one grid
 
 
 class CardPanel(RunPanel):
-    """A card for each image of the batch: its picture, its name and its score; and how many steps, from which seed."""
+    """A card for each image of the batch: its picture, its name and its score; and how many steps, from which seed. A
+    subclass says which classes they are of (`targets`)."""
 
-    def __init__(self, net: Classifier, names: list[str], recipe: Recipe, seed: int) -> None:
-        super().__init__(net)
+    def __init__(self, net: Classifier, names: list[str], recipe: Recipe, seed: int, curve: bool = True) -> None:
+        super().__init__(net, curve)
         self._names, self._recipe = names, recipe
         self.pictures = [Picture() for _ in names]
         self.captions = [W.HTML(_caption(name)) for name in names]
         self.cards: list[Any] = [W.VBox(pair) for pair in zip(self.pictures, self.captions, strict=True)]
-        self.steps, self.seed = self.field.steps(recipe.steps), self.field.count("Seed", seed)
+        self.steps = self.field(W.BoundedIntText, "Steps", value=recipe.steps, min=0, max=MOST_STEPS)
+        self.seed = self.field(W.IntText, "Seed", value=seed)
         self.steps.observe(lambda _: self._turn("steps", lambda: self.steps.value), "value")
-
-    def _targets(self) -> list[int]:
-        raise NotImplementedError
 
     def _new_ascent(self) -> Ascent:
         recipe = self._recipe.but(steps=self.steps.value)
-        return ascend(self.net, self._targets(), recipe=recipe, seed=self.seed.value)
+        return ascend(self.net, self.targets, recipe=recipe, seed=self.seed.value)
 
     def _show_start(self) -> None:
         if not self.pictures[0].image.value:
@@ -89,14 +88,14 @@ class Compare(CardPanel):
         batch = everywhere + side_by_side(each)
         names = [str(name) for name in regularizers]
         super().__init__(net, names, as_recipe(recipe, net).but(regularizer=batch, **settings), seed)
-        self.picker = ClassPicker(self.field)
-        self.picker.show(self.net, target)
+        self.picker = ClassPicker(self.field, net, target)
         for card in self.cards:
             card.add_class("vizkit-compared")
         chosen = box(W.VBox, "controls", self.picker, self.steps, self.seed)
-        self._arrange([chosen, *self.cards], [], [box(W.VBox, "score", self.curve)])
+        self._arrange_columns([chosen, *self.cards], strip=[box(W.VBox, "score", self.curve)])
 
-    def _targets(self) -> list[int]:
+    @property
+    def targets(self) -> list[int]:
         return [self.picker.target] * len(self._names)
 
 
@@ -107,11 +106,9 @@ class Gallery(CardPanel):
     (10, 28, 28, 3)
 
     The class models of several classes, in one batch, live. `target`: labels or indices, or one, as in `vizkit.ascend`
-    (`targets` is its old name); None: all classes of the network. `net`, `recipe`, `seed` and further keywords are those
-    of `Explorer`, `run()` and `ascent`, too. Raises `VizkitError` for more than 24 classes.
+    (`targets` is its old name); None: all classes of the network. `net`, `recipe`, `seed` and further keywords are
+    those of `Explorer`, `run()` and `ascent`, too. Raises `VizkitError` for more than 24 classes.
     """
-
-    has_curve = False  # so many would be a tangle
 
     def __init__(
         self,
@@ -125,16 +122,13 @@ class Gallery(CardPanel):
     ) -> None:
         net = as_classifier(net)
         wanted = target if targets is None else targets
-        self._chosen = list(range(len(net.labels))) if wanted is None else net.indices(wanted)
-        if not 1 <= len(self._chosen) <= MOST:
+        self.targets = list(range(len(net.labels))) if wanted is None else net.indices(wanted)
+        if len(self.targets) > MOST:
             raise VizkitError(
-                f"A gallery has room for {MOST} classes, not {len(self._chosen)}. Name those you want: "
+                f"A gallery has room for {MOST} classes, not {len(self.targets)}. Name those you want: "
                 'vizkit.Gallery(net, ["flamingo", "ostrich"]).'
             )
-        names = [net.labels[index] for index in self._chosen]
-        super().__init__(net, names, as_recipe(recipe, net).but(**settings), seed)
+        names = [net.labels[index] for index in self.targets]
+        super().__init__(net, names, as_recipe(recipe, net).but(**settings), seed, curve=False)  # it would be a tangle
         chosen = box(W.VBox, "controls", self.steps, self.seed)
-        self._arrange([chosen, box(W.Box, "gallery", *self.cards)], [], [])
-
-    def _targets(self) -> list[int]:
-        return self._chosen
+        self._arrange_columns([chosen, box(W.Box, "gallery", *self.cards)])

@@ -20,16 +20,15 @@ from ..errors import VizkitError
 from ..images import Pictures
 from ..networks import Classifier
 from ..saved import write_whole
-from .parts import Page, Picture, box, button, curve_words, download_link, encode, error_text, fields_of_one_panel, note
-from .parts import unused_name
+from .parts import Page, Picture, box, button, curve_words, download_link, error_text, fields, note, unused_name
 from .run_loop import RunLoop
 
 CURVE_EVERY = 0.4  # seconds between two drawings of a curve: it costs more than a picture and changes less
 
 
 class JobPanel(W.VBox):
-    """One job at a time, live. A subclass says what is done: `_begin()` gives the steps of a new job, or of what is left
-    of one, and `_end(steps)` is called after the last; and what there is to see (`_render`).
+    """One job at a time, live. A subclass says what is done: `_begin()` gives the steps that there are to make, and
+    `_end(steps)` is called after the last; and what there is to see (`_render`).
 
     A panel made in a cell closes those that an earlier run of the same cell has left.
     """
@@ -38,7 +37,7 @@ class JobPanel(W.VBox):
         super().__init__()
         self.loop = RunLoop(self._publish)
         _replace_panels_of_this_cell(self)
-        self.field = fields_of_one_panel()
+        self.field = fields()
         self._lock = threading.RLock()  # callbacks may come from another thread than the run
         self._rendering = False
         self._worked = 0.0  # seconds in steps, without the waiting between them
@@ -78,6 +77,9 @@ class JobPanel(W.VBox):
         page, clock = Page(layout={"display": "none"}), [self.loop.clock] if self.loop.clock else []
         self.children = [page, *above, buttons, progress, *below, *clock]
         self._publish()
+
+    def _end(self, steps: Any) -> None:
+        """Nothing, unless a subclass says so."""
 
     # What a person sees.
 
@@ -277,7 +279,7 @@ class RunPanel(JobPanel):
         """The widget, and beside it the picture, for viewers without widgets."""
         bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
         if self.ascent and self.ascent.history:
-            bundle["image/png"] = encode(self.ascent.picture, "png")[1]
+            bundle["image/png"] = self.ascent._repr_png_()
         return bundle
 
     # What a person does.
@@ -309,7 +311,7 @@ class RunPanel(JobPanel):
             write_whole(name, content)
         except OSError as error:
             said[0] = f"{name} cannot be written here: {error.strerror}."
-        self._say(" ".join(said), not name.exists(), download_link(name, content))
+        self._say(" ".join(said), not name.exists(), download_link(name.name, content))
 
     def _on_code(self, _: Any) -> None:
         code = "" if self.code.value else self._attempt(lambda: (self.ascent or self._new_ascent()).code())

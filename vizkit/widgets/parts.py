@@ -17,7 +17,7 @@ from PIL import Image
 
 from ..ascent import Ascent
 from ..errors import VizkitError
-from ..images import Pictures
+from ..images import Pictures, png
 
 STEM = 60  # characters of a file name
 
@@ -29,10 +29,10 @@ class Page(anywidget.AnyWidget):
     _esm = Path(__file__).with_name("page.js")
 
 
-def fields_of_one_panel() -> Callable[..., Any]:
-    """`field(kind, label, **traits)`: makes controls with their labels at the left, as wide as their column. They share
-    a layout: each is a channel of its own to the page, and some pages have room for no more than 250 (JupyterLab's
-    "Comms over subshells: per comm" gives each a thread)."""
+def fields() -> Callable[..., Any]:
+    """`field(kind, label, **traits)`, which makes the controls of one panel: a label at the left, as wide as the column.
+    They share a layout: each is a channel of its own to the page, and some pages have room for no more than 250
+    (JupyterLab's "Comms over subshells: per comm" gives each a thread)."""
     wide = W.Layout(width="auto")
     return lambda kind, label, **traits: kind(description=label, layout=wide, **traits)
 
@@ -82,15 +82,13 @@ def error_text(error: BaseException) -> str:
     return f"This did not work: {type(error).__name__}: {error}"
 
 
-def encode(picture: Pictures, kind: str = "jpeg") -> tuple[str, bytes]:
+def encode(picture: Pictures) -> tuple[str, bytes]:
     """Format and bytes for the browser: JPEG is quick and small; a picture of few pixels is enlarged, as a PNG."""
-    image, stream = Image.fromarray(picture), io.BytesIO()
-    if max(image.size) <= 96:
-        factor = 448 // max(image.size)
-        image = image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
-        kind = "png"
-    image.save(stream, format=kind, **({"quality": 88, "subsampling": 0} if kind == "jpeg" else {}))
-    return kind, stream.getvalue()
+    if max(picture.shape) <= 96:
+        return "png", png(picture)
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, "jpeg", quality=88, subsampling=0)
+    return "jpeg", stream.getvalue()
 
 
 def curve_words(ascent: Ascent, names: Sequence[str] = ()) -> str:

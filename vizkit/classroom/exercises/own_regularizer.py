@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from ...ascent import ascend
-from ...regularization import Kind, catalogue
+from ...regularization import Kind
+from ...regularizers import catalogue
 from .feedback import Mistake, NotYet, answer, compare, right, toy
 
 Penalty = Callable[[Tensor], Tensor]
