@@ -32,7 +32,7 @@ class Trainer(JobPanel):
         self._arrange([self.curve], [self.message])
 
     def _begin(self) -> Training:
-        self._begun, self._worked = self.training.step, 0.0
+        self._begun = self.training.step
         self._say("")
         return self.training
 

@@ -4,6 +4,7 @@ import io
 import math
 from collections.abc import Callable
 from html import escape
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from ..errors import VizkitError
 from ..images import as_photo
 from ..networks import Classifier, networks
 from ..recipes import recipes
-from ..regularization import Regularizer, none
+from ..regularization import Part, Regularizer, none
 from ..regularizers import catalogue
 from ..settings import LIVE, OBJECTIVES, OPTIMIZERS, SCHEDULES, Settings
 from .parts import box
@@ -23,38 +24,40 @@ from .parts import box
 ROWS = 6  # how many regularizers can be added up
 MOST_STEPS = 10**6
 NO_PRESET = "–"
-CHOSEN = ("steps", "schedule", "optimizer", "basis", "start", "objective")  # the settings that are one choice each
+# The settings that are one value of one control; the start comes last, as it is shown when all else is set.
+VALUES = ("steps", "learning_rate", "schedule", "optimizer", "basis", "objective", "start")
 Field = Callable[..., Any]
+Told = Callable[[], None]
 
 
 class LogKnob(W.VBox):
     """A slider over round numbers, evenly spaced on a log scale: 1, 1.5, 2, 3, 5, 7, 10, …"""
 
-    def __init__(
-        self, field: Field, label: str, changed: Callable[[], None], low: float = 1e-6, high: float = 1
-    ) -> None:
-        super().__init__()  # without a slider, before there is something to set: most rows never need theirs
+    slider: Any = None  # before there is something to set: most rows never need theirs
+
+    def __init__(self, field: Field, label: str, changed: Told, low: float = 1e-6, high: float = 1) -> None:
+        super().__init__()
         self._field, self._label, self._changed, self.range = field, label, changed, (low, high)
 
     @property
     def value(self) -> float:
-        return float(self.children[0].value)
+        return float(self.slider.value)
 
     @value.setter
     def value(self, value: float) -> None:
         """Any value, between the round ones if need be."""
         options = _round_numbers(*self.range, value)
-        if self.children and list(self.children[0].options) == options:
-            self.children[0].value = value
+        old = self.slider
+        if old and list(old.options) == options:
+            old.value = value
             return
         # A new slider: the browser's loses its place when the options of an old one change.
-        slider = self._field(W.SelectionSlider, self._label, options=options, value=value)
-        slider.observe(lambda _: self._changed(), "value")
-        old = self.children
-        self.children = (slider,)
-        for widget in old:
-            widget.style.close()
-            widget.close()
+        self.slider = self._field(W.SelectionSlider, self._label, options=options, value=value)
+        self.slider.observe(lambda _: self._changed(), "value")
+        self.children = (self.slider,)
+        if old:
+            old.style.close()
+            old.close()
 
 
 def _round_numbers(low: float, high: float, value: float) -> list[tuple[str, float]]:
@@ -74,15 +77,14 @@ def small_print(options: dict[str, Any]) -> str:
 class RegularizerRow(W.VBox):
     """One regularizer: its type, its strength, and those of its options that are not the usual ones."""
 
-    def __init__(self, field: Field, label: str, changed: Callable[[], None]) -> None:
+    def __init__(self, field: Field, label: str, changed: Told) -> None:
         self.kind = field(W.Dropdown, label, options=["none", *catalogue()])
         self.strength = LogKnob(field, "strength", changed)
         self.note = W.HTML()
-        self._options: dict[str, Any] = {}
         self._changed = changed
-        self.kind.observe(self._on_kind, "value")
+        self._show({})
+        self.kind.observe(lambda _: self._on_kind(), "value")
         super().__init__([self.kind, self.strength, self.note])
-        self._show_slider()
 
     def regularizer(self) -> Regularizer:
         if self.kind.value == "none":
@@ -90,28 +92,23 @@ class RegularizerRow(W.VBox):
         kind = catalogue()[self.kind.value]
         return kind(self.strength.value if kind.strengths else None, **self._options)
 
-    def set(self, regularizer: Regularizer) -> None:
-        """Shows a regularizer of one part, or none."""
-        part = regularizer.parts[0] if regularizer.parts else None
+    def set(self, part: Part | None) -> None:
         self.kind.value = part.kind.name if part else "none"
-        self._options = dict(part.options) if part else {}
-        self._show_slider()
+        self._show(part.options if part else {})
         if part and part.kind.strengths:
             self.strength.value = part.strength
 
-    def _on_kind(self, _change: Any) -> None:
-        self._options = {}
-        self._show_slider()
+    def _on_kind(self) -> None:
+        self._show({})
         self._changed()
 
-    def _show_slider(self) -> None:
-        kind = catalogue().get(self.kind.value)
-        strengths = kind.strengths if kind else None
-        self.strength.layout.display = "" if strengths else "none"
-        self.note.value = small_print(self._options)
-        self.note.layout.display = "" if self._options else "none"
-        if kind and strengths:
-            self.strength.range, self.strength.value = strengths, kind.default
+    def _show(self, options: dict[str, Any]) -> None:
+        kind, self._options = catalogue().get(self.kind.value), options
+        self.note.value = small_print(options)
+        self.note.layout.display = "" if options else "none"
+        self.strength.layout.display = "" if kind and kind.strengths else "none"
+        if kind and kind.strengths:
+            self.strength.range, self.strength.value = kind.strengths, kind.default
 
 
 class ClassPicker(W.VBox):
@@ -175,9 +172,9 @@ class PhotoPicker(W.VBox):
             raise VizkitError("There is no photo yet. Press Choose a photo, under Start from, and pick a picture file.")
         return self._photo
 
-    def take_upload(self) -> None:
-        """Keeps the uploaded file. Raises `VizkitError` for one that is no picture; then the photo before it stays."""
-        files = self.upload.value  # ipywidgets 7 has a dict of files by name, 8 a tuple of files
+    def take(self, files: Any) -> None:
+        """Keeps an uploaded file. Raises `VizkitError` for one that is no picture; then the photo before it stays."""
+        # ipywidgets 7 has a dict of files by name, 8 a tuple of files.
         name, file = next(iter(files.items())) if isinstance(files, dict) else (files[0]["name"], files[0])
         self.keep(io.BytesIO(bytes(file["content"])), name)
 
@@ -216,8 +213,9 @@ class Controls(W.VBox):
         more = field(W.ToggleButton, "More knobs", icon="caret-right")
         knobs = [self.learning_rate, self.schedule, self.optimizer, self.optimizer_note, self.basis, self.basis_note]
         knobs += [self.start, self.photo, self.seed, self.objective, *self.rows[1:]]
-        for name in CHOSEN:
-            getattr(self, name).observe(lambda _, name=name: self._on_knob(name), "value")
+        for name in VALUES:
+            if name != "learning_rate":
+                getattr(self, name).observe(lambda _, name=name: self._on_knob(name), "value")
         self.preset.observe(lambda _: self._on_preset(), "value")
         shown = [self.network, self.picker, self.preset, self.rows[0], self.steps, more]
         super().__init__([*shown, box(W.VBox, "folded", *knobs)])
@@ -225,7 +223,7 @@ class Controls(W.VBox):
 
     def settings(self) -> Settings:
         """What the knobs say; where the start is "photo", `photo` has it."""
-        chosen: dict[str, Any] = {name: getattr(self, name).value for name in (*CHOSEN, "learning_rate")}
+        chosen: dict[str, Any] = {name: getattr(self, name).value for name in VALUES}
         chosen |= {"regularizer": self.regularizer(), "basis": self._basis}
         return Settings(**chosen, optimizer_options=self._optimizer_options)
 
@@ -234,30 +232,24 @@ class Controls(W.VBox):
 
     def set(self, settings: Settings, preset: str = NO_PRESET) -> None:
         """Sets every knob; a start that is no name is a photo. Raises `VizkitError` for what they cannot show."""
-        parts = [Regularizer((part,)) for part in settings.regularizer.parts]
+        parts, start, basis = settings.regularizer.parts, settings.start, settings.basis
         if len(parts) > ROWS or settings.regularizer.batch > 1:
             raise VizkitError(f"The knobs show up to {ROWS} regularizers, the same for all: else vizkit.ascend(...).")
-        if settings.optimizer not in list(OPTIMIZERS) or type(settings.basis) not in BASES.values():
-            raise VizkitError(
-                f"The knobs show no {settings.optimizer} on {settings.basis}: vizkit.ascend(...) takes it."
-            )
-        start = settings.start if isinstance(settings.start, str) and settings.start in self.start.options else "photo"
-        if start is not settings.start:
-            self.photo.keep(settings.start)
-        shown = {name: getattr(settings, name) for name in (*CHOSEN, "learning_rate")}
+        if settings.optimizer not in list(OPTIMIZERS) or type(basis) not in BASES.values():
+            raise VizkitError(f"The knobs cannot show {settings.optimizer!r} or {basis!r}. Use vizkit.ascend(...).")
+        if not isinstance(start, str) or start not in self.start.options:
+            self.photo.keep(start)
+            start = "photo"
+        values = vars(settings) | {"start": start, "basis": basis.name, "preset": preset}
+        self._basis, self._optimizer_options = basis, settings.optimizer_options
         self._quiet = True
-        try:
-            for row, part in zip(self.rows, parts + [none()] * (ROWS - len(parts)), strict=True):
-                row.set(part)
-            for name, value in (shown | {"start": start, "basis": settings.basis.name, "preset": preset}).items():
-                getattr(self, name).value = value
-        finally:
-            self._quiet = False
-        self._basis, self._optimizer_options = settings.basis, settings.optimizer_options
-        self.basis_note.value, self.optimizer_note.value = (
-            small_print(vars(self._basis)),
-            small_print(self._optimizer_options),
-        )
+        for row, part in zip_longest(self.rows, parts):
+            row.set(part)
+        for name in ("preset", *VALUES):
+            getattr(self, name).value = values[name]
+        self._quiet = False
+        self.basis_note.value = small_print(vars(basis))
+        self.optimizer_note.value = small_print(self._optimizer_options)
         self._show_rows()
 
     def hold(self, running: bool) -> None:

@@ -33,13 +33,7 @@ class Explorer(RunPanel):
     """
 
     def __init__(
-        self,
-        net: Classifier | str | None = None,
-        target: Any = None,
-        *,
-        recipe: str | Recipe | None = None,
-        seed: int = 0,
-        **settings: Any,
+        self, net: Any = None, target: Any = None, *, recipe: str | Recipe | None = None, seed: int = 0, **settings: Any
     ) -> None:
         super().__init__(as_classifier(net))
         self._own = self.net
@@ -48,13 +42,13 @@ class Explorer(RunPanel):
         self.controls = Controls(self.net, target, self.field, self._turn)
         self.controls.seed.value = seed
         self.controls.network.observe(self._on_network, "value")
-        self.controls.start.observe(self._on_start_image, "value")
-        self.controls.photo.upload.observe(self._on_upload, "value")
+        self.controls.start.observe(lambda _: self._on_start_image(), "value")
+        self.controls.photo.upload.observe(lambda change: self.take_photo(change["new"]), "value")
         self.picture, self.caption, self.strip = Picture(), W.HTML(), box(W.Box, "strip")
         self.picture.add_class("vizkit-picture")
         self.keep = button("Keep", "thumb-tack", "Add this picture to the strip below", self._on_keep)
         self._set(as_recipe(recipe, self.net), settings)
-        self._load_judge()
+        self._show_network(self.net, self.controls.picker.target)
         self._new_ascent()  # what cannot be is an error here, rather than at Start
         stage, score = box(W.VBox, "stage", self.picture, self.caption), box(W.VBox, "score", self.curve)
         self._arrange_columns([self.controls, stage, score], [self.keep], [self.strip])
@@ -65,7 +59,7 @@ class Explorer(RunPanel):
         if isinstance(self._loading, Classifier):
             self._show_network(self._loading)
             if self.ascent is None:
-                self._show_start_image()
+                self._show_start()
             self._say(f"{self.net.name} is ready. Choose a class and press Start.")
         super()._render()
         self.keep.disabled = self.ascent is None
@@ -75,10 +69,6 @@ class Explorer(RunPanel):
             self.controls.network.value = self.net.name
 
     def _show_start(self) -> None:
-        if not self.caption.value:
-            self._show_start_image()
-
-    def _show_start_image(self) -> None:
         """The start image, and what to do."""
         with contextlib.suppress(VizkitError):
             self.picture.show(encode(self._new_ascent().picture), f"start image: {self.controls.start.value}")
@@ -110,15 +100,12 @@ class Explorer(RunPanel):
         settings = recipe.but(**changes)
         self.controls.set(settings, recipe.name if settings == recipes().get(recipe.name) else NO_PRESET)
 
-    def _show_network(self, net: Classifier) -> None:
+    def _show_network(self, net: Classifier, target: Any = None) -> None:
         """The classes of `net`; where nobody has turned a knob, what suits it instead of what suited the last."""
         if self.controls.preset.value == as_recipe(None, self.net).name:
             self._set(as_recipe(None, net), {})
         self.net = net
-        self.controls.picker.show(net)
-        self._load_judge()
-
-    def _load_judge(self) -> None:
+        self.controls.picker.show(net, target)
         if judging.judge_knows(self.net):  # so that it is there when the first picture is done
             threading.Thread(target=judging.default_judge, daemon=True).start()
 
@@ -131,18 +118,19 @@ class Explorer(RunPanel):
     def _new_ascent(self) -> Ascent:
         knobs, settings = self.controls, vars(self.controls.settings())
         if knobs.start.value == "photo":
-            settings |= {"start": knobs.photo.photo}
+            settings = settings | {"start": knobs.photo.photo}
         return ascend(self.net, knobs.picker.target, seed=knobs.seed.value, **settings)
 
-    def _on_start_image(self, _: Any) -> None:
+    def _on_start_image(self) -> None:
         """Another start is shown at once, but not in place of a class model, unless it is a photo."""
         if not self.loop.busy and (self.ascent is None or self.controls.start.value == "photo"):
-            self._show_start_image()
+            self._show_start()
 
-    def _on_upload(self, _: Any) -> None:
+    def take_photo(self, files: Any) -> None:
+        """What somebody has uploaded, as ipywidgets gives it, is the photo to start from."""
         self._say("")
-        self._attempt(self.controls.photo.take_upload)
-        self._on_start_image(_)
+        self._attempt(lambda: self.controls.photo.take(files))
+        self._on_start_image()
 
     def _on_network(self, change: Any) -> None:
         name = change["new"]

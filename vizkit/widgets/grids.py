@@ -10,7 +10,7 @@ from ..ascent import Ascent, ascend
 from ..errors import VizkitError
 from ..networks import Classifier, as_classifier
 from ..recipes import Recipe, as_recipe
-from ..regularization import Regularizer, side_by_side
+from ..regularization import Regularizer, none, side_by_side
 from .controls import MOST_STEPS, ClassPicker
 from .panel import Frame, RunPanel
 from .parts import Picture, box, encode
@@ -37,9 +37,8 @@ class CardPanel(RunPanel):
         return ascend(self.net, self.targets, recipe=recipe, seed=self.seed.value)
 
     def _show_start(self) -> None:
-        if not self.pictures[0].image.value:
-            for widget, picture in zip(self.pictures, self._new_ascent().pictures, strict=True):
-                widget.show(encode(picture), "start image")
+        for widget, picture in zip(self.pictures, self._new_ascent().pictures, strict=True):
+            widget.show(encode(picture), "start image")
 
     def _show_frame(self, frame: Frame) -> None:
         for index, name in enumerate(self._names):
@@ -60,7 +59,7 @@ class Compare(CardPanel):
     (2, 224, 224, 3)
 
     One class model for each of several regularizers, in one batch: the same start image, the same views, one timeline.
-    `regularizers`: {name: regularizer}, up to 24; None is no regularizer. `regularizer`: what acts on all of them
+    `regularizers`: {name: regularizer}; None is no regularizer. `regularizer`: what acts on all of them
     (`shared` is its old name). `net`, `target`, `recipe`, `seed` and further keywords are those of `Explorer`, `run()`
     and `ascent`, too.
     """
@@ -68,7 +67,7 @@ class Compare(CardPanel):
     def __init__(
         self,
         regularizers: Mapping[str, Regularizer | None],
-        net: Classifier | str | None = None,
+        net: Any = None,
         target: Any = None,
         *,
         regularizer: Regularizer | None = None,
@@ -77,17 +76,11 @@ class Compare(CardPanel):
         seed: int = 0,
         **settings: Any,
     ) -> None:
-        if not isinstance(regularizers, Mapping) or not 1 <= len(regularizers) <= MOST:
-            raise VizkitError(f'Compare takes 1 to {MOST} regularizers, like {{"L2": vizkit.l2(1e-3)}}.')
         net = as_classifier(net)
-        # Every one of them is checked to be a regularizer before they are added up.
-        everywhere, *each = (
-            as_recipe(recipe, net).but(regularizer=one, **settings).regularizer
-            for one in (regularizer if shared is None else shared, *regularizers.values())
-        )
-        batch = everywhere + side_by_side(each)
-        names = [str(name) for name in regularizers]
-        super().__init__(net, names, as_recipe(recipe, net).but(regularizer=batch, **settings), seed)
+        recipe = as_recipe(recipe, net).but(**settings, regularizer=regularizer or shared)
+        each = [one or none() for one in regularizers.values()]
+        recipe = recipe.but(regularizer=recipe.regularizer + side_by_side(each))
+        super().__init__(net, [str(name) for name in regularizers], recipe, seed)
         self.picker = ClassPicker(self.field, net, target)
         for card in self.cards:
             card.add_class("vizkit-compared")
@@ -111,23 +104,13 @@ class Gallery(CardPanel):
     """
 
     def __init__(
-        self,
-        net: Classifier | str | None = None,
-        target: Any = None,
-        *,
-        targets: Any = None,
-        recipe: str | Recipe | None = None,
-        seed: int = 0,
-        **settings: Any,
+        self, net: Any = None, target: Any = None, *, recipe: str | Recipe | None = None, seed: int = 0, **settings: Any
     ) -> None:
         net = as_classifier(net)
-        wanted = target if targets is None else targets
+        wanted = settings.pop("targets", target)
         self.targets = list(range(len(net.labels))) if wanted is None else net.indices(wanted)
         if len(self.targets) > MOST:
-            raise VizkitError(
-                f"A gallery has room for {MOST} classes, not {len(self.targets)}. Name those you want: "
-                'vizkit.Gallery(net, ["flamingo", "ostrich"]).'
-            )
+            raise VizkitError(f"A gallery has room for {MOST} classes, not {len(self.targets)}. Name those you want.")
         names = [net.labels[index] for index in self.targets]
         super().__init__(net, names, as_recipe(recipe, net).but(**settings), seed, curve=False)  # it would be a tangle
         chosen = box(W.VBox, "controls", self.steps, self.seed)

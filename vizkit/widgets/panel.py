@@ -40,7 +40,6 @@ class JobPanel(W.VBox):
         self.field = fields()
         self._lock = threading.RLock()  # callbacks may come from another thread than the run
         self._rendering = False
-        self._worked = 0.0  # seconds in steps, without the waiting between them
         self.start = button("Start", "play", "Begin anew with these knobs", self._on_start, "primary")
         self.pause = button("Pause", "pause", "Hold the run, or let it go on", self._on_pause)
         self.stop = button("Stop", "stop", "End the run here", lambda _: self.loop.stop())  # the run shows its end
@@ -64,7 +63,7 @@ class JobPanel(W.VBox):
         KeyboardInterrupt as in any cell; what was made until then is kept and shown."""
         steps = self._begin()
         try:
-            self.loop.block(self._timed(steps))
+            self.loop.block(steps)
         finally:
             self._end(steps)
             self._publish()
@@ -103,7 +102,7 @@ class JobPanel(W.VBox):
 
     def _show_progress(self, done: int, total: int, place: str, begun: int = 0) -> None:
         """How far the job is; `begun` is where this run of it began."""
-        left = self._worked / max(done - begun, 1) * (total - done)
+        left = self.loop.worked / max(done - begun, 1) * (total - done)
         texts = {"ready": f"{total - done} steps to go on {place}", "paused": f"paused at step {done} of {total}"}
         texts["running"] = f"step {done} of {total}, {left:.0f} s left on {place}"
         self.progress.value = done / max(total, 1)
@@ -136,18 +135,10 @@ class JobPanel(W.VBox):
     async def _work(self, steps: Iterator[Any]) -> None:
         """All the steps, with a breath after each."""
         try:
-            for _ in self._timed(steps):
+            for _ in steps:
                 await self.loop.breathe()
         finally:
             self._end(steps)
-
-    def _timed(self, steps: Iterator[Any]) -> Iterator[Any]:
-        """The same steps, with the time that they take added up."""
-        began = time.perf_counter()
-        for step in steps:
-            self._worked += time.perf_counter() - began
-            yield step
-            began = time.perf_counter()
 
 
 def _replace_panels_of_this_cell(panel: JobPanel) -> None:
@@ -227,11 +218,12 @@ class RunPanel(JobPanel):
         return self.loop.busy and self.ascent is not None and not self.ascent.finished
 
     def _arrange_columns(self, columns: list[Any], more_buttons: Sequence[Any] = (), strip: Sequence[Any] = ()) -> None:
+        self._show_start()
         files = box(W.HBox, "row", *more_buttons, self.save_png, self.save_gif, self.show_code)
         self._arrange([box(W.Box, "columns", *columns)], [self.timeline, files, self.message, self.code, *strip])
 
     def _begin(self) -> Ascent:
-        self.ascent, self._following, self._worked = self._new_ascent(), True, 0.0
+        self.ascent, self._following = self._new_ascent(), True
         self.code.value = ""
         self._say("")
         return self.ascent
@@ -254,7 +246,6 @@ class RunPanel(JobPanel):
         for control in (self.save_png, self.save_gif, self.timeline):
             control.disabled = self.ascent is None
         if self.ascent is None:
-            self._show_start()
             return
         # As all is at this moment: in another thread the run may be making a step.
         ascent, frames, history = self.ascent, dict(self.ascent.frames), self.ascent.history[:]

@@ -30,7 +30,7 @@ class Page(anywidget.AnyWidget):
 
 
 def fields() -> Callable[..., Any]:
-    """`field(kind, label, **traits)`, which makes the controls of one panel: a label at the left, as wide as the column.
+    """`field(kind, label, **traits)`, which makes the controls of one panel: a label at the left, wide as the column.
     They share a layout: each is a channel of its own to the page, and some pages have room for no more than 250
     (JupyterLab's "Comms over subshells: per comm" gives each a thread)."""
     wide = W.Layout(width="auto")
@@ -93,13 +93,11 @@ def encode(picture: Pictures) -> tuple[str, bytes]:
 
 def curve_words(ascent: Ascent, names: Sequence[str] = ()) -> str:
     """What the score curve shows, in words."""
-    history = ascent.history[:]
-    lines = [
-        f"{name} from {first:.1f} to {last:.1f}"
-        for name, first, last in zip(names or ascent.labels, history[0].scores, history[-1].scores, strict=True)
-    ]
+    history, names = ascent.history[:], names or ascent.labels
+    scores = zip(names, history[0].scores, history[-1].scores, strict=True)
+    text = ", ".join(f"{name} from {first:.1f} to {last:.1f}" for name, first, last in scores)
     rival = f"; strongest rival: {ascent.net.labels[history[-1].rivals[0]]} {history[-1].rival_scores[0]:.1f}"
-    return f"score curve: {', '.join(lines)} in {ascent.step} steps{rival if len(lines) == 1 else ''}"
+    return f"score curve: {text} in {ascent.step} steps{rival if len(names) == 1 else ''}"
 
 
 def unused_name(labels: Iterable[str], ending: str) -> Path:

@@ -46,6 +46,7 @@ class RunLoop:
     def __init__(self, publish: Callable[[], None]) -> None:
         self.state: State = "ready"
         self.error: BaseException | None = None
+        self.worked = 0.0  # seconds in the newest job, without the waiting between its steps
         self._publish = publish
         self._loop: asyncio.AbstractEventLoop | None = None
         with suppress(RuntimeError):  # outside a kernel there is none; in one it is running while a cell is
@@ -59,7 +60,7 @@ class RunLoop:
         self.clock: Clock | None = None
         if "google.colab" in sys.modules:
             self.clock = Clock()
-            self.clock.on_msg(self._tick)
+            self.clock.on_msg(lambda *_: self.tick())
 
     @property
     def busy(self) -> bool:
@@ -81,7 +82,9 @@ class RunLoop:
         number = self._begin()
         end: State = "failed"
         try:
+            began = time.perf_counter()
             for _ in steps:
+                self.worked = time.perf_counter() - began
                 self._show(by_itself=True)
                 while self.state == "paused" and self._wanted == number:
                     time.sleep(REST)
@@ -113,8 +116,10 @@ class RunLoop:
 
     async def breathe(self) -> None:
         """A job calls this between any two pieces of work. Raises `Stopped` where it has to end."""
-        if time.perf_counter() - self._slice_began < SLICE and self.state == "running":
+        worked = time.perf_counter() - self._slice_began
+        if worked < SLICE and self.state == "running":
             return
+        self.worked += worked
         self._show()
         await asyncio.sleep(REST)
         while True:
@@ -132,20 +137,15 @@ class RunLoop:
         """The number of a new job, which from now on is the one that is wanted."""
         self._newest += 1
         self._wanted = self._newest
-        self.state, self.error = "running", None
+        self.state, self.error, self.worked = "running", None, 0.0
         return self._newest
 
     def _spawn(self, job: Callable[[], Awaitable[None]], number: int) -> None:
-        before = self._task
+        self._task = asyncio.get_running_loop().create_task(self._run(job, number, self._task))
 
-        async def after_the_one_before() -> None:
-            if before and not before.done():
-                await asyncio.wait([before])
-            await self._run(job, number)
-
-        self._task = asyncio.get_running_loop().create_task(after_the_one_before())
-
-    async def _run(self, job: Callable[[], Awaitable[None]], number: int) -> None:
+    async def _run(self, job: Callable[[], Awaitable[None]], number: int, before: asyncio.Task[None] | None) -> None:
+        if before and not before.done():
+            await asyncio.wait([before])
         self._running, self._interrupted, self._slice_began = number, False, time.perf_counter()
         end: State = "finished"
         with _hears_interrupts(self):
@@ -172,7 +172,8 @@ class RunLoop:
             self._shown = now
             self._publish()
 
-    def _tick(self, _widget: Any, _content: Any, _buffers: Any) -> None:
+    def tick(self) -> None:
+        """Answers the clock with what is new."""
         if self._closed or self.clock is None:
             return
         running = self.busy
@@ -187,7 +188,7 @@ class RunLoop:
 
 # Between messages ipykernel ignores an interrupt, so the jobs listen for it themselves, with one handler for all: it is
 # the process's, as the signal is.
-_listening: list[RunLoop] = []
+_listening: set[RunLoop] = set()
 _handler_before: Any = None
 
 
@@ -195,17 +196,16 @@ _handler_before: Any = None
 def _hears_interrupts(loop: RunLoop) -> Iterator[None]:
     """An interrupt ends the job of `loop`; when the last job has ended, the handler from before is back."""
     global _handler_before
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    if not _listening and signal.getsignal(signal.SIGINT) is not _interrupt_all:
-        _handler_before = signal.signal(signal.SIGINT, _interrupt_all)
-    _listening.append(loop)
+    if threading.current_thread() is threading.main_thread():
+        if not _listening and signal.getsignal(signal.SIGINT) is not _interrupt_all:
+            _handler_before = signal.signal(signal.SIGINT, _interrupt_all)
+        _listening.add(loop)
     try:
         yield
     finally:
-        _listening.remove(loop)
-        if not _listening and signal.getsignal(signal.SIGINT) is _interrupt_all:  # a cell may have put in its own
+        last = _listening == {loop}
+        _listening.discard(loop)
+        if last and signal.getsignal(signal.SIGINT) is _interrupt_all:  # or else a running cell has put in its own
             signal.signal(signal.SIGINT, _handler_before)
 
 
