@@ -70,7 +70,7 @@ def test_every_basis_keeps_to_the_network_s_device(name, net):
 def test_every_regularizer_keeps_to_the_image_s_device(name, net):
     kind = catalogue()[name]
     regularizer = kind(kind.default if kind.strengths else None)
-    image, limits = net.blank(2), {"low": net.low, "high": net.high}
+    image, limits = net.blank(2), {"low": net.low, "high": net.high, "sides": (16, 16)}
     result = {
         "penalty": lambda: regularizer.penalty(image, **limits),
         "view": lambda: regularizer.view(image, step=0, seed=0, **limits),

@@ -36,7 +36,7 @@ def examples():
 @pytest.mark.parametrize("example", list(examples()), ids=lambda example: example.name)
 def test_an_example_prints_what_it_says(example, net, tmp_path, monkeypatch):
     """An example has `net`, the built-in CNN, and `folder`, where it may save a file."""
-    monkeypatch.setattr(vizkit.regularization, "_catalogue", dict(vizkit.regularization._catalogue))
+    monkeypatch.setattr(vizkit.regularizers, "_yours", dict(vizkit.regularizers._yours))
     example.globs = {"vizkit": vizkit, "torch": torch, "np": np, "net": net, "folder": tmp_path}
     report = []
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)

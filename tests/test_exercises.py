@@ -31,7 +31,7 @@ ALL = (1, 2, 3)
 
 @pytest.fixture(autouse=True)
 def own_catalogue(monkeypatch):
-    monkeypatch.setattr(vizkit.regularization, "_catalogue", dict(vizkit.regularization._catalogue))
+    monkeypatch.setattr(vizkit.regularizers, "_yours", dict(vizkit.regularizers._yours))
 
 
 def said(check, *arguments, **named):

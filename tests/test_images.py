@@ -117,9 +117,9 @@ def test_a_file_that_is_no_picture_is_an_error_that_names_it(rgb, tmp_path, cont
 @pytest.mark.parametrize(
     ("picture", "message"),
     [
-        (bytes_of(32, 32, 3).astype(np.int64), r"int64.*0 to 255.*astype\('uint8'\)"),
-        (torch.rand(3, 32, 32), r"\(3, 32, 32\).*permute\(1, 2, 0\)"),
-        ([["a", "b"]], "not <U1"),
+        (bytes_of(32, 32, 3).astype(np.int64) + 1, "int64.*256"),
+        (np.random.rand(3, 32, 32), r"\(3, 32, 32\).*permute\(1, 2, 0\)"),
+        ([["a", "b"]], "<U1"),
         (bytes_of(32, 32, 4), r"shape.*\(32, 32, 4\)"),
         (bytes_of(2, 32, 32, 3), r"shape.*\(2, 32, 32, 3\)"),
         (bytes_of(32), r"shape.*\(32,\)"),
@@ -132,7 +132,7 @@ def test_a_file_that_is_no_picture_is_an_error_that_names_it(rgb, tmp_path, cont
         (None, "shape"),
     ],
     ids=[
-        "bytes as int64",
+        "more than bytes",
         "channels first",
         "letters",
         "RGBA",
@@ -150,6 +150,51 @@ def test_a_file_that_is_no_picture_is_an_error_that_names_it(rgb, tmp_path, cont
 def test_what_is_no_picture_is_an_error_that_says_what_one_is(rgb, picture, message):
     with pytest.raises(VizkitError, match=message):
         from_picture(rgb, picture)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int32, torch.int64], ids=str)
+@pytest.mark.parametrize("shape", [(3, 32, 32), (1, 3, 32, 32), (2, 3, 32, 32), (3, 40, 50)], ids=str)
+def test_a_tensor_of_whole_numbers_is_a_picture(rgb, shape, dtype):
+    """As torchvision and vizkit's own data sets have them; what is zero-centred has a point."""
+    picture = torch.from_numpy(bytes_of(*shape)).to(dtype)
+    one = [Image.fromarray(each.permute(1, 2, 0).byte().numpy()) for each in picture.reshape(-1, *shape[-3:])]
+    expected = torch.cat([from_picture(rgb, each) for each in one])
+    start = vizkit.ascend(rgb, [0] * len(one), start=picture, steps=1).start_image
+    assert torch.allclose(start, expected, atol=1e-6)
+    assert start.min() >= rgb.low.min() - 1e-6
+    assert start.max() <= rgb.high.max() + 1e-6
+
+
+def test_a_tensor_of_bytes_of_one_channel_or_of_none(gray):
+    picture = torch.from_numpy(bytes_of(28, 28))
+    for shape in ((28, 28), (1, 28, 28), (1, 1, 28, 28)):
+        start = vizkit.ascend(gray, 0, start=picture.reshape(shape), steps=1).start_image
+        assert np.array_equal(to_pictures(gray, start)[0, :, :, 0], picture)
+
+
+def test_whole_numbers_beyond_bytes_are_refused(rgb):
+    for value in (-1, 256):
+        with pytest.raises(VizkitError, match=str(value)):
+            vizkit.ascend(rgb, 0, start=torch.full((1, 3, 32, 32), value))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 7])
+def test_a_network_of_any_number_of_channels_grows_and_is_shown(make_cnn, channels):
+    net = vizkit.Classifier(make_cnn(channels, 4), size=16, mean=0.5, std=0.25, device="cpu")
+    ascent = vizkit.ascend(net, 2, steps=3, learning_rate=0.1).run()
+    assert ascent.image.shape == (1, channels, 16, 16)
+    assert ascent.history[-1].score > ascent.history[0].score
+    levels = (net.denormalise(ascent.image)[0] * 255).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
+    shown = {1: [0, 0, 0], 2: [0, 1]}.get(channels, [0, 1, 2])
+    assert np.array_equal(ascent.picture[:, :, : len(shown)], levels[:, :, shown])
+    assert channels != 2 or not ascent.picture[:, :, 2].any()
+    for recipe in ("vizkit", "small", "lucid", "cs231n"):
+        assert vizkit.ascend(net, 2, recipe=recipe, steps=2).run().picture.shape[2] == 3
+    own = torch.full((1, channels, 16, 16), 200, dtype=torch.uint8)
+    assert torch.allclose(vizkit.ascend(net, 2, start=own, steps=1).start_image, net.normalise(own / 255))
+    if channels not in (1, 3):
+        with pytest.raises(VizkitError, match=f"{channels} channels"):
+            vizkit.ascend(net, 2, start=bytes_of(16, 16, 3))
 
 
 def test_a_tile_lays_pictures_out_row_by_row():

@@ -14,16 +14,15 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from conftest import GRAY, RGB
+from conftest import RGB
 from scipy import ndimage
 from torch import nn
 
 import vizkit
 from vizkit import VizkitError
-from vizkit.bases import spectrum_of
 from vizkit.images import from_picture
-from vizkit.recipes import RECIPES, Recipe
-from vizkit.regularizers import side_by_side
+from vizkit.recipes import RECIPES
+from vizkit.regularization import side_by_side
 
 FLAMINGO = 130
 PUBLISHED = [
@@ -36,7 +35,7 @@ SMALL = 96  # a side instead of horama's 1280
 def small(name):
     """The recipe; where it is of a large image, of a small one."""
     one = vizkit.recipe(name)
-    return replace(one, basis=replace(one.basis, size=SMALL)) if getattr(one.basis, "size", None) == 1280 else one
+    return replace(one, basis=replace(one.basis, scale=1.0, size=SMALL)) if getattr(one.basis, "scale", 1) != 1 else one
 
 
 def drawn(step, name, nth=0, seed=0):
@@ -278,6 +277,15 @@ def test_lucids_frame_is_mid_grey(net):
 # Horama and MACO.
 
 
+HORAMA_COLOUR = torch.tensor(
+    [
+        [0.56282854, 0.58447580, 0.58447580],
+        [0.19482528, 0.00000000, -0.19482528],
+        [0.04329450, -0.10823626, 0.06494176],
+    ]
+)
+
+
 def standardised(values):
     return (values - values.mean()) / (values.std() + 1e-5)
 
@@ -290,10 +298,12 @@ def horama_picture(parameters):
 
 
 def maco_picture(parameters):
-    """Before the sigmoid: only phases, under the magnitude 1 / f."""
-    magnitude = torch.tensor(1 / frequency(SMALL), dtype=torch.float32)
-    spectrum = torch.complex(magnitude * parameters.cos(), magnitude * parameters.sin())
-    return standardised(torch.fft.irfft2(spectrum, s=(SMALL, SMALL)))
+    """Before the sigmoid, as Horama's maco_preconditioner: only phases, standardised, under one magnitude (here 1 / f),
+    and in the colours of natural pictures: by its matrix, which it multiplies from the right."""
+    magnitude, phases = torch.tensor(1 / frequency(SMALL), dtype=torch.float32), standardised(parameters)
+    spectrum = torch.complex(magnitude * phases.cos(), magnitude * phases.sin())
+    values = standardised(torch.fft.irfft2(spectrum, s=(SMALL, SMALL)))
+    return (values.permute(0, 2, 3, 1) @ HORAMA_COLOUR).permute(0, 3, 1, 2)
 
 
 def crop_matrix(centre, side, inputs, outputs):
@@ -312,15 +322,22 @@ def six_crops(image, step):
         boxes.append((side, down, right))
         rows, columns = (crop_matrix(centre, side, SMALL, round(0.175 * SMALL)) for centre in (down, right))
         crops.append(rows @ image @ columns.T)
-    crops = torch.cat(crops)
-    return crops + 0.05 * torch.randn(crops.shape[1:], generator=drawn(step, "noise")), boxes
+    return torch.cat(crops), boxes
+
+
+def noisy(crops, step):
+    """As Horama's optimization_step: normal and even noise, each crop its own."""
+    generator = drawn(step, "noise")
+    normal = torch.randn((6, 1, *crops.shape[1:]), generator=generator)[:, 0]
+    even = torch.rand((6, 1, *crops.shape[1:]), generator=generator)[:, 0]
+    return crops + 0.05 * normal + (even - 0.5) * 0.05
 
 
 HORAMA = {
     "horama": (horama_picture, lambda generator: torch.randn((1, 3, SMALL, SMALL // 2 + 1, 2), generator=generator)),
     "maco": (
         maco_picture,
-        lambda generator: 2 * math.pi * torch.rand((1, 3, SMALL, SMALL // 2 + 1), generator=generator) - math.pi,
+        lambda generator: torch.randn((1, 3, SMALL, SMALL // 2 + 1), generator=generator),
     ),
 }
 
@@ -336,26 +353,22 @@ def smooth():
 
 
 @pytest.mark.parametrize("name", HORAMA)
-def test_horama_and_maco_climb_by_six_noisy_crops_and_sum_up_where_the_gradient_works(smooth, name):
+def test_horama_and_maco_climb_by_six_noisy_crops(smooth, name):
     net, (picture, start) = smooth, HORAMA[name]
     ascent = small(name).ascend(net, FLAMINGO, steps=4)
     parameters = start(torch.Generator().manual_seed(0)).requires_grad_(True)
     optimizer = torch.optim.NAdam([parameters], lr=1)
-    transparency = torch.zeros(1, SMALL, SMALL)
     assert_close(net.denormalise(ascent.image), picture(parameters).sigmoid().detach(), 1e-4)
     for index, step in enumerate(ascent):
         optimizer.zero_grad()
         image = net.normalise(picture(parameters).sigmoid())
-        image.retain_grad()
         crops, _ = six_crops(image, index)
-        score = score_of(net, crops).mean()
+        score = score_of(net, noisy(crops, index)).mean()
         (-score).backward()
-        transparency += image.grad.abs().sum(dim=1)
         optimizer.step()
         assert step.score == pytest.approx(float(score.detach()), abs=1e-3)
-        assert float((ascent.transparency - transparency).abs().mean()) < 0.01 * float(transparency.mean())
         assert_close(net.denormalise(ascent.image), picture(parameters).sigmoid().detach(), 0.01, share=1e-3)
-    assert vizkit.recipe(name).basis.size * 0.175 == net.width
+    assert (round(vizkit.recipe(name).basis.scale * 224), 1280 * 0.175) == (1280, 224)
     assert vizkit.recipe(name).steps == 1000
 
 
@@ -368,15 +381,13 @@ def test_the_six_crops_have_their_sides_and_their_spread(net):
     ramps = torch.stack(torch.meshgrid(*[torch.linspace(0, 1, SMALL)] * 2, indexing="ij"))[None]
     for step in range(20):
         shown = vizkit.recipe("horama").regularizer.parts[0](image=ramps, step=step, seed=0, nth=0)
-        crops, _ = six_crops(ramps, step)
-        noise = 0.05 * torch.randn(crops.shape[1:], generator=drawn(step, "noise"))
-        assert torch.allclose(shown, crops - noise, atol=1e-4)
+        assert torch.allclose(shown, six_crops(ramps, step)[0], atol=1e-4)
 
 
 def magnitudes(net, image):
-    """Of the frequencies of a picture before its sigmoid, each channel's; the two columns that are their own mirror
+    """Of the frequencies of a picture before its sigmoid and its colours, each channel's; the two columns that are their own mirror
     image, of which half the phases do not count, are left out."""
-    values = torch.logit(net.denormalise(image).double()).numpy()
+    values = np.einsum("oc,bchw->bohw", np.linalg.inv(COLOUR), torch.logit(net.denormalise(image).double()).numpy())
     return np.abs(np.fft.rfft2(values))[..., 1 : (values.shape[-1] - 1) // 2]
 
 
@@ -389,24 +400,6 @@ def test_maco_moves_the_phases_and_never_the_magnitudes(net):
         assert found.min() > 0.99 * found.max()
     assert float((ascent.image - before).abs().mean()) > 0.1
     assert ascent.history[-2].score > ascent.history[0].score
-
-
-def test_maco_takes_the_spectrum_of_ones_own_pictures(net):
-    pictures = np.random.default_rng(0).integers(0, 256, (3, 224, 224, 3), dtype=np.uint8)
-    pictures[:, :, 100:] //= 3
-    mean, std = range_of(net)
-    normalised = (pictures.transpose(0, 3, 1, 2) / 255 - mean) / std
-    expected = np.abs(np.fft.rfft2(normalised)).mean(axis=0)
-    spectrum = spectrum_of(net, list(pictures))
-    assert np.allclose(spectrum, expected, rtol=1e-3, atol=1e-2)
-    maco = vizkit.recipe("maco")
-    ascent = maco.ascend(net, FLAMINGO, basis=replace(maco.basis, size=None, spectrum=spectrum), steps=2).run()
-    found = magnitudes(net, ascent.image) / expected[:, :, 1:111]
-    assert found.std() < 1e-2 * found.mean()
-    with pytest.raises(VizkitError, match="another size"):
-        maco.ascend(net, FLAMINGO, basis=replace(maco.basis, spectrum=spectrum), steps=1)
-    with pytest.raises(VizkitError, match="spectrum of your own"):
-        replace(maco, basis=replace(maco.basis, spectrum=spectrum)).to_json()
 
 
 # tf-keras-vis.
@@ -444,13 +437,44 @@ def test_tf_keras_vis_climbs_by_rmsprop_and_never_undoes_its_shaking(net):
 # Every recipe.
 
 
-@pytest.fixture(scope="module")
-def mnist_like():
-    """Gray, 28 × 28, and of that size alone, as CNNs that flatten are."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        cnn = nn.Sequential(nn.Conv2d(1, 8, 3, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 14 * 14, 10))
-    return vizkit.Classifier(cnn, **GRAY, device="cpu")
+class Shown(nn.Module):
+    """A CNN that remembers the shapes of what it is shown."""
+
+    def __init__(self, cnn):
+        super().__init__()
+        self.cnn, self.shapes = cnn, []
+
+    def forward(self, image):
+        self.shapes.append(tuple(image.shape[2:]))
+        return self.cnn(image)
+
+
+@pytest.mark.parametrize("size", [(28, 28), (12, 16), (50, 30), (96, 130)], ids=str)
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", ["vizkit", "small", *PUBLISHED])
+def test_every_recipe_shows_every_network_the_size_it_is_made_for(make_cnn, name, channels, size):
+    """The run, and the last look. Our own recipe shows parts, at their share of that size."""
+    net = vizkit.Classifier(Shown(make_cnn(channels, 4)), size=size, mean=0.5, std=0.25, device="cpu")
+    net.network.shapes.clear()
+    ascent = vizkit.ascend(net, [0, 2], recipe=name, steps=2).run()
+    *steps, last = net.network.shapes
+    share = 0.714 if name == "vizkit" else 1
+    assert steps == [(round(share * size[0]), round(share * size[1]))] * 2
+    assert last == size
+    height, width = ascent.picture.shape[:2]
+    assert height / width == pytest.approx(size[0] / size[1], rel=0.05)
+    seen = net(vizkit.images.resized(ascent.image, size))
+    assert ascent.history[-1].scores == pytest.approx([float(seen[0, 0]), float(seen[1, 2])], rel=1e-4)
+
+
+def test_a_smaller_look_is_averaged_and_not_sampled(tiny):
+    """Of a large image, stripes of one pixel are grey in a small one."""
+    stripes = torch.ones(1, 3, 120, 160)
+    stripes[..., ::2] = -1
+    assert tiny.fitted(stripes).abs().max() < 0.1
+    assert torch.equal(tiny.fitted(tiny.blank()), tiny.blank())
+    shown = vizkit.fit().view(stripes, sides=(12, 16))
+    assert torch.equal(shown, tiny.fitted(stripes))
 
 
 def test_every_published_recipe_is_there_with_its_source():
@@ -459,23 +483,12 @@ def test_every_published_recipe_is_there_with_its_source():
 
 
 @pytest.mark.parametrize("name", ["vizkit", "small", *PUBLISHED])
-def test_a_recipe_runs_and_its_code_gives_the_same_bits_even_after_json(net, name):
-    recipe = replace(small(name), steps=3)
-    ascent = recipe.ascend(net, "flamingo", seed=4).run()
-    assert ascent.image.isfinite().all()
-    assert not torch.equal(ascent.image, ascent.start_image)
-    names = {"vizkit": vizkit, "net": net}
-    exec(Recipe.from_json(recipe.to_json()).code(seed=4), names)
-    assert torch.equal(names["ascent"].run().image, ascent.image)
-
-
-@pytest.mark.parametrize("name", ["vizkit", "small", *PUBLISHED])
-def test_a_recipe_serves_a_small_gray_cnn(gray, mnist_like, name):
-    for cnn in (gray, mnist_like):
-        ascent = small(name).ascend(cnn, [3, 5], steps=3).run()
-        assert ascent.image.isfinite().all()
-        assert not torch.equal(ascent.image[0], ascent.image[1])
-        assert ascent.pictures.shape[3] == 3
+def test_the_code_of_a_recipe_makes_the_same_bits(tiny, name):
+    names = {"vizkit": vizkit, "net": tiny}
+    exec(vizkit.recipe(name).but(steps=2).code("'star'", seed=4), names)
+    again = vizkit.recipe(name).ascend(tiny, "star", steps=2, seed=4).run()
+    assert torch.equal(names["ascent"].run().image, again.image)
+    assert not torch.equal(again.image, again.start_image)
 
 
 def test_a_recipe_that_is_not_there_names_those_that_are():
@@ -534,38 +547,12 @@ def test_progress_stands_still_where_there_is_no_slope(make_cnn):
     assert torch.equal(ascent.image, ascent.start_image)
 
 
-# The best picture.
-
-
-def best_of(ascent, image):
-    scores = [step.scores[image] for step in ascent.history]
-    return ascent.frames[int(np.argmax(scores))][image]
-
-
-def test_the_best_picture_is_that_of_the_highest_score_for_each_image(tiny):
-    """With so high a rate that scores go up and down."""
-    ascent = vizkit.ascend(tiny, [0, 1, 2, 3], regularizer=vizkit.l2(0.02) + vizkit.clamp(), learning_rate=8, steps=25)
-    for _ in range(24):
-        next(ascent)
-    best = [int(np.argmax([step.scores[image] for step in ascent.history])) for image in range(4)]
-    assert len(set(best)) > 1
-    assert any(0 < index < 23 for index in best)
-    for image in range(4):
-        assert np.array_equal(ascent.best_pictures[image], best_of(ascent, image))
-
-
-def test_the_best_picture_may_be_the_last(linear):
-    ascent = vizkit.ascend(linear, 0, learning_rate=1e-3, steps=4).run()
-    assert np.argmax([step.score for step in ascent.history]) == 4
-    assert np.array_equal(ascent.best_pictures[0], best_of(ascent, 0))
-
-
 # Several views an image.
 
 
 @pytest.fixture
 def three_views(monkeypatch):
-    monkeypatch.setattr(vizkit.regularization, "_catalogue", dict(vizkit.regularization._catalogue))
+    monkeypatch.setattr(vizkit.regularizers, "_yours", dict(vizkit.regularizers._yours))
 
     @vizkit.regularizer("view", strengths=None)
     def three_ways(image):
@@ -638,15 +625,13 @@ def test_side_by_side_each_image_grows_as_with_its_own_regularizer_alone(rgb, na
 
 
 @pytest.mark.parametrize("name", SIDE_BY_SIDE)
-def test_side_by_side_prints_as_code_and_comes_back_from_json(name):
-    recipe = Recipe(regularizer=side_by_side(SIDE_BY_SIDE[name]))
-    assert eval(repr(recipe.regularizer), {"vizkit": vizkit}) == recipe.regularizer
-    assert Recipe.from_json(recipe.to_json()) == recipe
+def test_side_by_side_prints_as_code(name):
+    assert eval(repr(side_by_side(SIDE_BY_SIDE[name])), {"vizkit": vizkit}) == side_by_side(SIDE_BY_SIDE[name])
 
 
 @pytest.mark.parametrize("added", [vizkit.l2(1e-2), vizkit.mirror(), vizkit.noise(0.1), vizkit.shake(2)], ids=repr)
 def test_a_regularizer_draws_the_same_whatever_stands_beside_it(rgb, added, monkeypatch):
-    monkeypatch.setattr(vizkit.regularization, "_catalogue", dict(vizkit.regularization._catalogue))
+    monkeypatch.setattr(vizkit.regularizers, "_yours", dict(vizkit.regularizers._yours))
     lots = []
 
     @vizkit.regularizer("view", strengths=None)
@@ -661,10 +646,9 @@ def test_a_regularizer_draws_the_same_whatever_stands_beside_it(rgb, added, monk
     assert len({tuple(lot) for lot in lots[0]}) == 3
 
 
-@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "vgg16"])
-def test_our_recipe_runs_on_other_networks_as_it_is(name):
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small"])
+def test_our_recipe_climbs_on_other_networks_as_it_is(name):
     module = torchvision.models.get_model(name, weights=None, num_classes=10)
     other = vizkit.Classifier(module, size=224, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
-    ascent = vizkit.recipe("vizkit").ascend(other, 3, steps=2).run()
-    assert ascent.picture.shape == (224, 224, 3)
-    assert np.isfinite(ascent.history[-1].score)
+    ascent = vizkit.ascend(other, 3, recipe="vizkit", steps=8).run()
+    assert ascent.history[7].score > ascent.history[0].score

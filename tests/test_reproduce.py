@@ -175,7 +175,7 @@ def test_code_names_any_class(make_cnn, label):
 
 
 def test_code_with_a_regularizer_of_ones_own_runs_where_it_is_defined(tiny, monkeypatch):
-    monkeypatch.setattr(vizkit.regularization, "_catalogue", dict(vizkit.regularization._catalogue))
+    monkeypatch.setattr(vizkit.regularizers, "_yours", dict(vizkit.regularizers._yours))
 
     @vizkit.regularizer("penalty", strengths=(1e-6, 1))
     def roughness(image, power=2):

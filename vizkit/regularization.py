@@ -77,12 +77,12 @@ class Kind:
             return (
                 each[0] if len(each) == 1 else side_by_side([one if one.parts[0].strength else none() for one in each])
             )
-        return self._part(strength, options)
+        return self._part(self.default if strength is None else strength, options)
 
     def _part(self, strength: Any, options: dict[str, Any]) -> "Regularizer":
-        if self.strengths is None and strength not in (None, 0, 1):
+        if self.strengths is None and strength not in (0, 1):
             raise VizkitError(f"{self.name} takes no strength: write vizkit.{self.name}(), not {strength!r}.")
-        strength = self.default if strength is None else getattr(strength, "item", lambda: strength)()
+        strength = getattr(strength, "item", lambda: strength)()
         if not is_finite(strength) or strength < 0:
             low, high = self.strengths or (0, 1)
             raise VizkitError(
@@ -111,7 +111,7 @@ class Part:
         if self.strength == 0 and kind.place != "penalty":
             return image
         known = {"step": 0} | context | {"image": image, "strength": self.strength}
-        if "generator" in kind.asks:
+        if "generator" in kind.asks and "generator" not in context:
             # Randomness of its own, by name: no other part and no other image of the batch changes what it draws.
             name = f"{seed} {known['step']} {kind.name} {nth}"
             known["generator"] = torch.Generator().manual_seed(zlib.crc32(name.encode()))
@@ -278,14 +278,12 @@ def kind(
 ) -> Callable[[Callable[..., Tensor]], Kind]:
     """Makes a `Kind` of a plain function; see `vizkit.regularizer`."""
     if place not in CONTEXT:
-        raise VizkitError(f'A regularizer acts as "penalty", "view" or "projection", not {place!r}.')
+        raise VizkitError(f'A regularizer acts as "penalty", "view" or "projection", not "{place}".')
     if strengths is not None and not (len(strengths) == 2 and 0 <= strengths[0] < strengths[1]):
         raise VizkitError(f"strengths must be (low, high) with 0 <= low < high, not {strengths}.")
 
     def make(function: Callable[..., Tensor]) -> Kind:
-        name = getattr(function, "__name__", "")
-        if not name.isidentifier():
-            raise VizkitError(f"A regularizer is made of a function with a name, by def, not of {function!r}.")
+        name = getattr(function, "__name__", type(function).__name__)
         known = CONTEXT[place]
         given = {p.name: p.default for p in inspect.signature(function).parameters.values()}
         options = {one: usual for one, usual in given.items() if one not in known}

@@ -380,9 +380,10 @@ def regularizer(
     """
     if callable(place):
         return regularizer()(place)
+    maker = kind(place, strengths=strengths, default=default)
 
     def make(function: Callable[..., Tensor]) -> Kind:
-        made = kind(place, strengths=strengths, default=default)(function)
+        made = maker(function)
         if made.name in vars(sys.modules[__package__]):
             raise VizkitError(f"vizkit has a {made.name} of its own. Call yours otherwise, such as my_{made.name}.")
         _yours[made.name] = made
