@@ -21,8 +21,8 @@ from torch import nn
 import vizkit
 from vizkit import VizkitError
 from vizkit.images import from_picture
-from vizkit.recipes import RECIPES
 from vizkit.networks import resized
+from vizkit.recipes import RECIPES
 from vizkit.regularization import side_by_side
 
 FLAMINGO = 130

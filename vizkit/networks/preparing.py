@@ -51,7 +51,7 @@ def unwrapped(module: nn.Module) -> nn.Module:
 
 def name_of(module: nn.Module) -> str:
     """The name of its class; that of TorchScript's original."""
-    return str(module.original_name) if isinstance(module, torch.jit.RecursiveScriptModule) else type(module).__name__
+    return str(module.original_name) if isinstance(module, torch.jit.ScriptModule) else type(module).__name__
 
 
 def first_convolution(module: nn.Module) -> int | None:
