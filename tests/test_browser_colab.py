@@ -44,7 +44,9 @@ def test_the_notebook_for_people_with_a_google_account_tells_what_works(tmp_path
     assert (found["google.colab"], found["runs on"], found["ipywidgets"]) == ("yes", "cpu", "7.7.1")
     assert float(found["pull: pictures a second"]) > 0
     assert found["push: arrived of sent"].startswith("0 of "), "the strict page lets nothing through unasked"
-    measured.note(f"colab's check: installed in {found['installed in']}, {found['pull: pictures a second']} pictures a s")
+    measured.note(
+        f"colab's check: installed in {found['installed in']}, {found['pull: pictures a second']} pictures a s"
+    )
 
 
 @pytest.fixture(scope="module", params=[0, 120], ids="{} ms".format)

@@ -1,11 +1,11 @@
 """Trainer: watch a small CNN learn, and stop it when it has learned enough."""
 
 import time
-from typing import Any
 
-from .. import figures
-from ..widgets.job import CURVE_EVERY, JobPanel
+from ..figures import live_figure, png
+from ..widgets.panel import CURVE_EVERY, JobPanel
 from ..widgets.parts import Picture
+from .lessons import draw_training_curves
 from .training import Training
 
 
@@ -18,22 +18,22 @@ class Trainer(JobPanel):
 
     A training, live: loss and accuracy as they go. Last line of a cell, it shows itself; Start begins, Pause and Stop
     hold it, and Start goes on from there. `run()` makes all the steps that are left in the cell that calls it, live,
-    too; there the kernel's interrupt (■) ends it. What has been learned is kept.
+    too, and returns the training; there the kernel's interrupt (■) raises `KeyboardInterrupt`. What has been learned is
+    kept.
     """
 
-    def __init__(self, training: Training, *, pull: bool | None = None) -> None:
+    def __init__(self, training: Training) -> None:
+        super().__init__()
         self.training = training
         self._begun, self._curve_drawn = 0, 0.0
-        super().__init__(pull)
         self.start.tooltip = "Train, or go on with it"
-        self.curve, self._figure = Picture(), figures.live_figure(columns=2)
+        self.curve, self._figure = Picture(), live_figure(columns=2)
         self.curve.add_class("vizkit-training")
-        self._arrange(self.curve, *self._drive(), self.message)
+        self._arrange([self.curve], [self.message])
 
-    def run(self) -> Training:
-        """All the steps that are left, in this cell, live; then the training."""
-        self._begin()
-        self.loop.block(self._timed(self.training))
+    def _begin(self) -> Training:
+        self._begun = self.training.step
+        self._say("")
         return self.training
 
     def _render(self) -> None:
@@ -45,18 +45,9 @@ class Trainer(JobPanel):
         now = time.perf_counter()
         if now - self._curve_drawn > CURVE_EVERY or not self.loop.busy:
             self._curve_drawn = now
-            figures.draw_training_curves(self._figure.axes, training)
-            self.curve.show(("png", figures.png(self._figure)), self._words())
+            draw_training_curves(self._figure.axes, training)
+            self.curve.show(("png", png(self._figure)), self._words())
 
     def _words(self) -> str:
         checked = f", {self.training.checks[-1][1]:.1%} of unseen pictures right" if self.training.checks else ""
         return f"training curves: step {self.training.step} of {self.training.steps}{checked}"
-
-    def _begin(self) -> None:
-        self._begun, self._worked = self.training.step, 0.0
-        self._say("")
-
-    def _on_start(self, _: Any) -> None:
-        self._begin()
-        self.loop.start(lambda: self._breathing(self.training))
-        self._publish()

@@ -1,7 +1,6 @@
 """All of vizkit with knobs: widgets for JupyterLab, notebooks and Google Colab."""
 
-from .compare import Compare
 from .explorer import Explorer
-from .gallery import Gallery
+from .grids import Compare, Gallery
 
 __all__ = ["Compare", "Explorer", "Gallery"]

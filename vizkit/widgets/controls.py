@@ -1,53 +1,63 @@
-"""The left-hand side of the widgets: what a person chooses, as a recipe, a class and a seed."""
+"""The left-hand side of the widgets: what a person chooses, as settings, a class and a seed."""
 
+import io
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from html import escape
+from itertools import zip_longest
+from pathlib import Path
 from typing import Any
 
 import ipywidgets as W
+from torch import Tensor
 
 from ..bases import BASES, STARTS, as_basis
 from ..errors import VizkitError
+from ..images import as_photo
 from ..networks import Classifier, networks
-from ..recipes import Recipe, recipes
-from ..regularization import Regularizer, none
+from ..recipes import recipes
+from ..regularization import Part, Regularizer, none
 from ..regularizers import catalogue
-from ..settings import OBJECTIVES, OPTIMIZERS, SCHEDULES
-from .parts import field, wide
-from .photo import PhotoPicker
+from ..settings import LIVE, OBJECTIVES, OPTIMIZERS, SCHEDULES, Settings
+from .parts import box
 
 ROWS = 6  # how many regularizers can be added up
+MOST_STEPS = 10**6
+NO_PRESET = "–"
+# The settings that are one value of one control; the start comes last, as it is shown when all else is set.
+VALUES = ("steps", "learning_rate", "schedule", "optimizer", "basis", "objective", "start")
+Field = Callable[..., Any]
+Told = Callable[[], None]
 
 
 class LogKnob(W.VBox):
     """A slider over round numbers, evenly spaced on a log scale: 1, 1.5, 2, 3, 5, 7, 10, …"""
 
-    def __init__(self, label: str, low: float, high: float, changed: Callable[[], None]) -> None:
-        super().__init__()  # without a slider, before there is something to set: most rows never need theirs
-        self._label, self._range, self._changed = label, (low, high), changed
+    slider: Any = None  # before there is something to set: most rows never need theirs
+
+    def __init__(self, field: Field, label: str, changed: Told, low: float = 1e-6, high: float = 1) -> None:
+        super().__init__()
+        self._field, self._label, self._changed, self.range = field, label, changed, (low, high)
 
     @property
     def value(self) -> float:
-        return float(self.children[0].value)
+        return float(self.slider.value)
 
-    def set(self, value: float, low: float | None = None, high: float | None = None) -> None:
-        """Any value, between the round ones if need be; a new range where one is given."""
-        if low is not None and high is not None:
-            self._range = (low, high)
-        options = _round_numbers(*self._range, value)
-        old: list[Any] = list(getattr(self, "children", ()))
-        if old and list(old[0].options) == options:
-            old[0].value = value
+    @value.setter
+    def value(self, value: float) -> None:
+        """Any value, between the round ones if need be."""
+        options = _round_numbers(*self.range, value)
+        old = self.slider
+        if old and list(old.options) == options:
+            old.value = value
             return
         # A new slider: the browser's loses its place when the options of an old one change.
-        slider = field(W.SelectionSlider, self._label, options=options, value=value)
-        slider.observe(lambda _: self._changed(), "value")
-        self.children = (slider,)
-        for widget in old:
-            widget.style.close()
-            widget.close()
+        self.slider = self._field(W.SelectionSlider, self._label, options=options, value=value)
+        self.slider.observe(lambda _: self._changed(), "value")
+        self.children = (self.slider,)
+        if old:
+            old.style.close()
+            old.close()
 
 
 def _round_numbers(low: float, high: float, value: float) -> list[tuple[str, float]]:
@@ -59,7 +69,7 @@ def _round_numbers(low: float, high: float, value: float) -> list[tuple[str, flo
 
 
 def small_print(options: dict[str, Any]) -> str:
-    """Options, under the control they belong to; those that are off are left out."""
+    """Options, under the control that they belong to; those that are off are left out."""
     text = ", ".join(f"{name} {value}" for name, value in options.items() if value not in (None, False))
     return f"<div class='vizkit-note vizkit-indented'>{escape(text)}</div>"
 
@@ -67,15 +77,14 @@ def small_print(options: dict[str, Any]) -> str:
 class RegularizerRow(W.VBox):
     """One regularizer: its type, its strength, and those of its options that are not the usual ones."""
 
-    def __init__(self, label: str, changed: Callable[[], None]) -> None:
+    def __init__(self, field: Field, label: str, changed: Told) -> None:
         self.kind = field(W.Dropdown, label, options=["none", *catalogue()])
-        self.strength = LogKnob("strength", 1e-6, 1, changed)
+        self.strength = LogKnob(field, "strength", changed)
         self.note = W.HTML()
-        self._options: dict[str, Any] = {}
         self._changed = changed
-        self.kind.observe(self._on_kind, "value")
+        self._show({})
+        self.kind.observe(lambda _: self._on_kind(), "value")
         super().__init__([self.kind, self.strength, self.note])
-        self._show_slider()
 
     def regularizer(self) -> Regularizer:
         if self.kind.value == "none":
@@ -83,47 +92,45 @@ class RegularizerRow(W.VBox):
         kind = catalogue()[self.kind.value]
         return kind(self.strength.value if kind.strengths else None, **self._options)
 
-    def set(self, regularizer: Regularizer) -> None:
-        """Shows a regularizer of one part, or none."""
-        part = regularizer.parts[0] if regularizer.parts else None
+    def set(self, part: Part | None) -> None:
         self.kind.value = part.kind.name if part else "none"
-        self._options = dict(part.options) if part else {}
-        self._show_slider()
+        self._show(part.options if part else {})
         if part and part.kind.strengths:
-            first = part.strength[0] if isinstance(part.strength, tuple) else part.strength
-            self.strength.set(first)
+            self.strength.value = part.strength
 
-    def _on_kind(self, _change: Any) -> None:
-        self._options = {}
-        self._show_slider()
+    def _on_kind(self) -> None:
+        self._show({})
         self._changed()
 
-    def _show_slider(self) -> None:
-        kind = catalogue().get(self.kind.value)
-        strengths = kind.strengths if kind else None
-        self.strength.layout.display = "" if strengths else "none"
-        self.note.value = small_print(self._options)
-        self.note.layout.display = "" if self._options else "none"
-        if kind and strengths:
-            self.strength.set(kind.default, *strengths)
+    def _show(self, options: dict[str, Any]) -> None:
+        kind, self._options = catalogue().get(self.kind.value), options
+        self.note.value = small_print(options)
+        self.note.layout.display = "" if options else "none"
+        self.strength.layout.display = "" if kind and kind.strengths else "none"
+        if kind and kind.strengths:
+            self.strength.range, self.strength.value = kind.strengths, kind.default
 
 
 class ClassPicker(W.VBox):
     """A class by typing: the list shows the labels that fit."""
 
-    def __init__(self) -> None:
+    def __init__(self, field: Field, net: Classifier, target: Any = None) -> None:
         self.query = field(W.Text, "Find a class", placeholder="for example flam", continuous_update=True)
         self.choice = field(W.Select, "Class", rows=7)
-        self._net: Classifier | None = None
+        self._labels: list[str] = []
+        self.show(net, target)
         self.query.observe(lambda _: self._filter(), "value")
         super().__init__([self.query, self.choice])
 
-    def show(self, net: Classifier, target: int = 0) -> None:
-        """The classes of `net`, with one chosen."""
-        self._net = net
-        self.query.value = ""
+    def show(self, net: Classifier, target: Any = None) -> None:
+        """The classes of `net`, with one chosen: `target`, or the one that was, or else the flamingo, where it has one,
+        and the first where it has not."""
+        if target is None:
+            target = next((label for label in (self.label, "flamingo") if label in net.labels), 0)
+        index = net.index(target)
+        self._net, self._labels, self.query.value = net, net.labels, ""
         self._filter()
-        self.choice.value = target
+        self.choice.value = index
 
     @property
     def target(self) -> int:
@@ -133,12 +140,10 @@ class ClassPicker(W.VBox):
     @property
     def label(self) -> str:
         """The label of the chosen class; empty before there is one."""
-        return self._net.labels[self.target] if self._net else ""
+        return self._labels[self.target] if self._labels else ""
 
     def _filter(self) -> None:
         net, chosen = self._net, self.choice.value
-        if net is None:
-            return
         found = net.find(self.query.value) if self.query.value.strip() else dict(enumerate(net.labels))
         twice = {label for label in found.values() if net.labels.count(label) > 1}
         options = [(f"{label} ({index})" if label in twice else label, index) for index, label in found.items()]
@@ -150,127 +155,130 @@ class ClassPicker(W.VBox):
         self.choice.index = list(found).index(chosen) if chosen in found and not self.query.value.strip() else 0
 
 
-class Controls(W.VBox):
-    """Everything a person can choose. `changed` is called when a knob is turned that acts on the next step."""
+class PhotoPicker(W.VBox):
+    """Takes one picture file, and keeps it as it is: another network may need it in another size."""
 
-    def __init__(self, net: Classifier, changed: Callable[[], None]) -> None:
-        self._changed, self._quiet = changed, False
+    def __init__(self, field: Field) -> None:
+        self.upload = field(W.FileUpload, "Choose a photo", accept="image/*")
+        self.note = W.HTML()
+        self._photo: Any = None
+        super().__init__([self.upload, self.note], layout=W.Layout(display="none"))
+        self.add_class("vizkit-indented")
+
+    @property
+    def photo(self) -> Any:
+        """What `vizkit.ascend` takes for its start. Raises `VizkitError` where there is none yet."""
+        if self._photo is None:
+            raise VizkitError("There is no photo yet. Press Choose a photo, under Start from, and pick a picture file.")
+        return self._photo
+
+    def take(self, files: Any) -> None:
+        """Keeps an uploaded file. Raises `VizkitError` for one that is no picture; then the photo before it stays."""
+        # ipywidgets 7 has a dict of files by name, 8 a tuple of files.
+        name, file = next(iter(files.items())) if isinstance(files, dict) else (files[0]["name"], files[0])
+        self.keep(io.BytesIO(bytes(file["content"])), name)
+
+    def keep(self, picture: Any, name: str = "") -> None:
+        """A photo (see `vizkit.images.as_photo`), or a start image: a zero-centred tensor."""
+        tensor = isinstance(picture, Tensor)
+        self._photo = picture.detach().clone() if tensor else as_photo(picture, name)
+        size = " × ".join(map(str, self._photo.shape[:1:-1] if tensor else self._photo.size))
+        name = name or (Path(picture).name if isinstance(picture, (str, Path)) else "")
+        self.note.value = f"<div class=vizkit-note>{escape(', '.join(filter(None, [name, size])))}</div>"
+
+
+class Controls(W.VBox):
+    """Everything a person can choose. `turned(name, value)` is called when a live setting is turned, one that acts on
+    the next step of a run; the others wait for the next run."""
+
+    def __init__(self, net: Classifier, target: Any, field: Field, turned: Callable[..., None]) -> None:
+        self._turned, self._quiet, self._basis = turned, False, as_basis("pixels")
+        self._optimizer_options: dict[str, Any] = {}
         own = [net.name] if net.name not in networks() else []
         self.network = field(W.Dropdown, "Network", options=own + networks(), value=net.name)
-        self.picker = ClassPicker()
-        self.preset = field(W.Dropdown, "Preset", options=["–", *recipes()])
-        self.rows = [
-            RegularizerRow("Regularizer" if row == 0 else f"and {row + 1}", self._on_knob) for row in range(ROWS)
-        ]
-        self.steps = field(W.BoundedIntText, "Steps", value=200, min=1, max=100_000)
-        self.learning_rate = LogKnob("Learning rate", 1e-4, 1000, self._on_knob)
-        self.learning_rate.set(1.0)
+        self.picker = ClassPicker(field, net, target)
+        self.preset = field(W.Dropdown, "Preset", options=[NO_PRESET, *recipes()])
+        labels = ["Regularizer", *(f"and {row + 1}" for row in range(1, ROWS))]
+        self.rows = [RegularizerRow(field, label, lambda: self._on_knob("regularizer")) for label in labels]
+        self.steps = field(W.BoundedIntText, "Steps", min=0, max=MOST_STEPS)
+        self.learning_rate = LogKnob(field, "Learning rate", lambda: self._on_knob("learning_rate"), 1e-4, 1000)
+        self.schedule = field(W.Dropdown, "Schedule", options=SCHEDULES)
         self.optimizer = field(W.Dropdown, "Optimizer", options=list(OPTIMIZERS))
         self.basis = field(W.Dropdown, "Image in", options=list(BASES))
-        self.basis_note = W.HTML()
         self.start = field(W.Dropdown, "Start from", options=[*STARTS, "photo"])
-        self.photo = PhotoPicker()
-        self.seed = field(W.BoundedIntText, "Seed", value=0, min=0, max=2**31 - 1)
-        self.objective = field(W.Dropdown, "Maximise", options=list(OBJECTIVES))
-        self.schedule = field(W.Dropdown, "Schedule", options=list(SCHEDULES))
-        self.optimizer_note = W.HTML()
-        self._basis, self._optimizer_options = as_basis("pixels"), dict[str, Any]()
-        more = [
-            self.learning_rate,
-            self.schedule,
-            self.optimizer,
-            self.optimizer_note,
-            self.basis,
-            self.basis_note,
-            self.start,
-            self.photo,
-            self.seed,
-            self.objective,
-        ]
-        # No accordion: the keyboard does not open ipywidgets'.
-        self.more = W.ToggleButton(description="More knobs", icon="caret-right", layout=wide())
-        self.folded = W.VBox([*more, *self.rows[1:]], layout=W.Layout(display="none"))
-        for knob in (self.steps, self.objective):
-            knob.observe(lambda _: self._on_knob(), "value")
+        self.objective = field(W.Dropdown, "Maximise", options=OBJECTIVES)
+        self.seed = field(W.IntText, "Seed")
+        self.optimizer_note, self.basis_note, self.photo = W.HTML(), W.HTML(), PhotoPicker(field)
+        # No accordion: the keyboard does not open ipywidgets'. The style sheet unfolds what follows on the button.
+        more = field(W.ToggleButton, "More knobs", icon="caret-right")
+        knobs = [self.learning_rate, self.schedule, self.optimizer, self.optimizer_note, self.basis, self.basis_note]
+        knobs += [self.start, self.photo, self.seed, self.objective, *self.rows[1:]]
+        for name in VALUES:
+            if name != "learning_rate":
+                getattr(self, name).observe(lambda _, name=name: self._on_knob(name), "value")
         self.preset.observe(lambda _: self._on_preset(), "value")
-        self.basis.observe(lambda _: self._on_basis(as_basis(self.basis.value)), "value")
-        self.start.observe(lambda _: self.photo.appear(self.start.value == "photo"), "value")
-        self.more.observe(lambda _: self._on_more(), "value")
-        self.optimizer.observe(lambda _: self._on_optimizer(), "value")
-        super().__init__([self.network, self.picker, self.preset, self.rows[0], self.steps, self.more, self.folded])
+        shown = [self.network, self.picker, self.preset, self.rows[0], self.steps, more]
+        super().__init__([*shown, box(W.VBox, "folded", *knobs)])
+        self.add_class("vizkit-controls")
 
-    def start_image(self, net: Classifier) -> Any:
-        """Where the next ascent on `net` starts. Raises `VizkitError` where it is a photo that is not there yet."""
-        return self.photo.image(net) if self.start.value == "photo" else self.start.value
-
-    def recipe(self) -> Recipe:
-        """What the knobs say; the start "photo" is `start_image`'s to make."""
-        return Recipe(
-            regularizer=self.regularizer(),
-            steps=self.steps.value,
-            optimizer=self.optimizer.value,
-            optimizer_options=self._optimizer_options,
-            schedule=self.schedule.value,
-            learning_rate=self.learning_rate.value,
-            start=self.start.value,
-            objective=self.objective.value,
-            basis=self._basis,
-        )
+    def settings(self) -> Settings:
+        """What the knobs say; where the start is "photo", `photo` has it."""
+        chosen: dict[str, Any] = {name: getattr(self, name).value for name in VALUES}
+        chosen |= {"regularizer": self.regularizer(), "basis": self._basis}
+        return Settings(**chosen, optimizer_options=self._optimizer_options)
 
     def regularizer(self) -> Regularizer:
         return sum((row.regularizer() for row in self.rows), none())
 
-    def set(self, recipe: Recipe) -> None:
-        """Sets every knob to what the recipe says; a start that is no name is a photo."""
-        parts = [Regularizer((part,)) for part in recipe.regularizer.parts]
-        if len(parts) > ROWS or recipe.regularizer.batch > 1:
-            raise VizkitError(
-                f"The knobs show up to {ROWS} regularizers, one strength each. For more: vizkit.ascend(...)."
-            )
-        if not isinstance(recipe.start, str) or recipe.start not in self.start.options:
-            self.photo.keep(recipe.start)
-            recipe = replace(recipe, start="photo")
+    def set(self, settings: Settings, preset: str = NO_PRESET) -> None:
+        """Sets every knob; a start that is no name is a photo. Raises `VizkitError` for what they cannot show."""
+        parts, start, basis = settings.regularizer.parts, settings.start, settings.basis
+        if len(parts) > ROWS or settings.regularizer.batch > 1:
+            raise VizkitError(f"The knobs show up to {ROWS} regularizers, the same for all: else vizkit.ascend(...).")
+        if settings.optimizer not in list(OPTIMIZERS) or type(basis) not in BASES.values():
+            raise VizkitError(f"The knobs cannot show {settings.optimizer!r} or {basis!r}. Use vizkit.ascend(...).")
+        if not isinstance(start, str) or start not in self.start.options:
+            self.photo.keep(start)
+            start = "photo"
+        values = vars(settings) | {"start": start, "basis": basis.name, "preset": preset}
+        self._basis, self._optimizer_options = basis, settings.optimizer_options
         self._quiet = True
-        for row, part in zip(self.rows, parts + [none()] * (ROWS - len(parts)), strict=True):
+        for row, part in zip_longest(self.rows, parts):
             row.set(part)
-        for knob in ("steps", "optimizer", "schedule", "start", "objective"):
-            getattr(self, knob).value = getattr(recipe, knob)
-        self.learning_rate.set(recipe.learning_rate)
-        self.basis.value = recipe.basis.name
-        self._on_basis(recipe.basis)
-        self._show_optimizer_options(recipe.optimizer_options)
-        self._show_rows()
+        for name in ("preset", *VALUES):
+            getattr(self, name).value = values[name]
         self._quiet = False
-        self._changed()
+        self.basis_note.value = small_print(vars(basis))
+        self.optimizer_note.value = small_print(self._optimizer_options)
+        self._show_rows()
 
-    def _on_knob(self) -> None:
-        if not self._quiet:
-            self._show_rows()
-            self._changed()
+    def hold(self, running: bool) -> None:
+        """What cannot act in a run is out of reach while one is going. A class, a start and a seed may be chosen: they
+        are plainly of the next."""
+        for knob in (self.network, self.preset, self.schedule, self.optimizer, self.basis):
+            knob.disabled = running
+            knob.tooltip = "This cannot act in a run: stop it first" if running else None
 
-    def _on_more(self) -> None:
-        self.more.icon = "caret-down" if self.more.value else "caret-right"
-        self.folded.layout.display = "" if self.more.value else "none"
+    def _on_knob(self, name: str) -> None:
+        """What a person has turned is no longer the preset; a live setting is told of."""
+        if name == "start":
+            self.photo.layout.display = "" if self.start.value == "photo" else "none"
+        if self._quiet:
+            return
+        self.preset.value = NO_PRESET
+        if name in ("optimizer", "basis"):  # another one brings what belongs to it
+            self.set(self.settings().but(**{name: getattr(self, name).value}))
+        self._show_rows()
+        if name in LIVE:
+            self._turned(name, lambda: getattr(self.settings(), name))
+
+    def _on_preset(self) -> None:
+        name = self.preset.value
+        if not self._quiet and name != NO_PRESET:
+            self.set(recipes()[name], name)
 
     def _show_rows(self) -> None:
         """As many regularizers as are in use, and room for one more."""
         used = max((index for index, row in enumerate(self.rows) if row.kind.value != "none"), default=0)
         for index, row in enumerate(self.rows):
             row.layout.display = "" if index <= used + 1 else "none"
-
-    def _show_optimizer_options(self, options: dict[str, Any]) -> None:
-        self._optimizer_options = options
-        self.optimizer_note.value = small_print(options)
-
-    def _on_preset(self) -> None:
-        if self.preset.value in recipes():
-            self.set(recipes()[self.preset.value])
-
-    def _on_basis(self, basis: Any) -> None:
-        self._basis = basis
-        self.basis_note.value = small_print(vars(basis))
-
-    def _on_optimizer(self) -> None:
-        if not self._quiet:
-            self._show_optimizer_options({})
-            self.learning_rate.set(OPTIMIZERS[self.optimizer.value][2])

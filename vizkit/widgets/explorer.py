@@ -9,13 +9,13 @@ from typing import Any
 import ipywidgets as W
 
 from .. import judging
-from ..ascent import Ascent
+from ..ascent import Ascent, ascend
 from ..errors import VizkitError
-from ..networks import Classifier, load
-from ..recipes import as_recipe
-from .controls import Controls
-from .panel import RunPanel
-from .parts import Picture, button, encode, note
+from ..networks import Classifier, as_classifier, load
+from ..recipes import Recipe, as_recipe, recipes
+from .controls import NO_PRESET, Controls
+from .panel import Frame, RunPanel
+from .parts import Picture, box, button, encode, note
 
 
 class Explorer(RunPanel):
@@ -24,161 +24,145 @@ class Explorer(RunPanel):
     >>> explorer.run().picture.shape
     (224, 224, 3)
 
-    All of vizkit with knobs. Last line of a cell, it shows itself. `net`: your own `Classifier`; None takes the
-    built-in CNN. `target`: the class chosen at first. `recipe`: the name of the preset it opens with; None takes the
-    one that suits the network. Other keywords
+    All of vizkit with knobs. Last line of a cell, it shows itself. `net`: your own `Classifier`, or a network's name;
+    None takes the built-in CNN. `target`: the class chosen at first; None takes the flamingo, where there is one.
+    `recipe`: what the knobs open with, a name or a `Recipe`; None takes the one that suits the network. Other keywords
     are those of `vizkit.ascend` that the knobs show, such as `steps` or `regularizer`.
 
     `run()` makes all the steps and returns the ascent, for notebooks that run without a person; `ascent` is the newest.
     """
 
     def __init__(
-        self,
-        net: Classifier | None = None,
-        target: str | int | None = None,
-        *,
-        recipe: str | None = None,
-        seed: int = 0,
-        pull: bool | None = None,
-        **settings: Any,
+        self, net: Any = None, target: Any = None, *, recipe: str | Recipe | None = None, seed: int = 0, **settings: Any
     ) -> None:
-        super().__init__(net or load(), pull)
+        super().__init__(as_classifier(net))
         self._own = self.net
-        self._arrived: Classifier | None = None  # a network that was loaded, and not yet shown
-        self.controls = Controls(self.net, self._on_knob)
-        self.controls.network.observe(self._on_network, "value")
-        self.controls.start.observe(self._on_start_image, "value")
-        self.controls.photo.upload.observe(self._on_upload, "value")
-        self.picture, self.caption, self.strip = Picture(), W.HTML(), W.Box()
-        self.keep = button("Keep", "thumb-tack", "Add this picture to the strip below", self._on_keep)
-        stage, score = W.VBox([self.picture, self.caption]), W.VBox([self.curve])
-        parts = {"controls": self.controls, "stage": stage, "score": score, "picture": self.picture}
-        for name, part in (parts | {"strip": self.strip}).items():
-            part.add_class(f"vizkit-{name}")
-        recipe = recipe or as_recipe(None, self.net).name
-        self.controls.set(as_recipe(recipe, self.net).but(**settings))
-        self.controls.preset.value = "–" if settings else recipe
+        self._loading: str | Classifier | None = None  # the name of a network that is on its way, or what has arrived
+        self._judged: tuple[Ascent, int, str] | None = None  # the second opinion of a finished picture
+        self.controls = Controls(self.net, target, self.field, self._turn)
         self.controls.seed.value = seed
-        self._show_network(self.net, target)
+        self.controls.network.observe(self._on_network, "value")
+        self.controls.start.observe(lambda _: self._on_start_image(), "value")
+        self.controls.photo.upload.observe(lambda change: self.take_photo(change["new"]), "value")
+        self.picture, self.caption, self.strip = Picture(), W.HTML(), box(W.Box, "strip")
+        self.picture.add_class("vizkit-picture")
+        self.keep = button("Keep", "thumb-tack", "Add this picture to the strip below", self._on_keep)
+        self._set(as_recipe(recipe, self.net), settings)
+        self._show_network(self.net, self.controls.picker.target)
         self._new_ascent()  # what cannot be is an error here, rather than at Start
-        self._arrange([self.controls, stage, score], [self.keep], [self.strip])
-        threading.Thread(target=judging.default_judge).start()  # so that it is there when the first picture is done
+        stage, score = box(W.VBox, "stage", self.picture, self.caption), box(W.VBox, "score", self.curve)
+        self._arrange_columns([self.controls, stage, score], [self.keep], [self.strip])
 
     # What a person sees.
 
     def _render(self) -> None:
-        if self._arrived:
-            self._show_network(self._arrived)
-            self._arrived = None
+        if isinstance(self._loading, Classifier):
+            self._show_network(self._loading)
             if self.ascent is None:
-                self._show_start_image()
+                self._show_start()
             self._say(f"{self.net.name} is ready. Choose a class and press Start.")
         super()._render()
         self.keep.disabled = self.ascent is None
-        if self.loop.state == "failed":
-            self.controls.network.value = self.net.name  # in case it was a network that could not be loaded
+        self.controls.hold(self.growing)
+        if not self.loop.busy:  # the network on the list is the one that is there, whatever became of another
+            self._loading = None
+            self.controls.network.value = self.net.name
 
     def _show_start(self) -> None:
-        if not self.caption.value:
-            self._show_start_image()
-
-    def _show_start_image(self) -> None:
         """The start image, and what to do."""
         with contextlib.suppress(VizkitError):
             self.picture.show(encode(self._new_ascent().picture), f"start image: {self.controls.start.value}")
         self.caption.value = note("The start image. Choose a class and press Start.")
         self._shown = None  # no frame of a run is
 
-    def _show_frame(self, ascent: Ascent, step: int) -> None:
+    def _show_frame(self, frame: Frame) -> None:
         """The picture, and what was measured of it."""
-        seen = ascent.history[step]
-        self.picture.show(encode(ascent.frames[step][0]), _words(ascent, step))
-        opinion = f"<br>{escape(self._opinion(ascent, step))}"
+        ascent, seen = frame.ascent, frame.seen
+        self.picture.show(encode(frame.pictures[0]), _words(frame))
+        opinion = f"<br>{escape(self._opinion(frame))}"
         self.caption.value = (
-            f"<div class=vizkit-caption><b>{escape(ascent.labels[0])}</b> step {step}<br>"
+            f"<div class=vizkit-caption><b>{escape(ascent.labels[0])}</b> step {frame.step}<br>"
             f"score <b>{seen.score:.1f}</b> &nbsp; probability <b>{seen.probability:.3f}</b><br>"
             f"strongest rival: {escape(ascent.net.labels[seen.rivals[0]])} {seen.rival_scores[0]:.1f}{opinion}</div>"
         )
 
-    def _opinion(self, ascent: Ascent, step: int) -> str:
-        """What a second network says of the finished picture, if it knows the same classes."""
-        if not ascent.finished or step < ascent.step or ascent.net.labels != judging.default_judge().labels:
+    def _opinion(self, frame: Frame) -> str:
+        """What a second network says of the finished picture, if it knows the same classes; it is asked once."""
+        ascent, step = frame.ascent, frame.step
+        if not ascent.finished or step < ascent.step or not judging.judge_knows(ascent.net):
             return ""
-        return str(judging.second_opinion(ascent.pictures[:1], ascent.targets[0])[0])
+        if self._judged is None or self._judged[:2] != (ascent, step):
+            self._judged = ascent, step, str(judging.second_opinion(frame.pictures[:1], ascent.targets[0])[0])
+        return self._judged[2]
 
-    def _show_network(self, net: Classifier, target: str | int | None = None) -> None:
-        """The labels of `net` in the list; the class stays chosen where the network has one of that name."""
-        if target is None:
-            wanted = self.controls.picker.label or "flamingo"
-            target = net.labels.index(wanted) if wanted in net.labels else 0
+    def _set(self, recipe: Recipe, changes: dict[str, Any]) -> None:
+        """The knobs as a recipe has them, with changes; by the name of a preset only if they are just as it is."""
+        settings = recipe.but(**changes)
+        self.controls.set(settings, recipe.name if settings == recipes().get(recipe.name) else NO_PRESET)
+
+    def _show_network(self, net: Classifier, target: Any = None) -> None:
+        """The classes of `net`; where nobody has turned a knob, what suits it instead of what suited the last."""
         if self.controls.preset.value == as_recipe(None, self.net).name:
-            self.controls.preset.value = as_recipe(None, net).name
+            self._set(as_recipe(None, net), {})
         self.net = net
-        self.controls.picker.show(net, net.index(target))
+        self.controls.picker.show(net, target)
+        if judging.judge_knows(self.net):  # so that it is there when the first picture is done
+            threading.Thread(target=judging.default_judge, daemon=True).start()
 
     # What a person does.
 
+    @property
+    def growing(self) -> bool:
+        return super().growing and self._loading is None
+
     def _new_ascent(self) -> Ascent:
-        knobs = self.controls
-        start = knobs.start_image(self.net)
-        return knobs.recipe().ascend(self.net, knobs.picker.target, seed=knobs.seed.value, start=start)
+        knobs, settings = self.controls, vars(self.controls.settings())
+        if knobs.start.value == "photo":
+            settings = settings | {"start": knobs.photo.photo}
+        return ascend(self.net, knobs.picker.target, seed=knobs.seed.value, **settings)
 
-    def _on_knob(self) -> None:
-        """Strength, learning rate and the like act on the very next step of a run."""
-        ascent = self.ascent
-        if ascent is None or ascent.finished or not self.loop.busy:
-            return
-
-        def turn() -> None:
-            recipe = self.controls.recipe()
-            ascent.regularizer, ascent.learning_rate = recipe.regularizer, recipe.learning_rate
-            ascent.objective, ascent.steps = recipe.objective, max(recipe.steps, ascent.step)
-
-        self._attempt(turn)
-
-    def _on_start_image(self, _: Any) -> None:
+    def _on_start_image(self) -> None:
         """Another start is shown at once, but not in place of a class model, unless it is a photo."""
         if not self.loop.busy and (self.ascent is None or self.controls.start.value == "photo"):
-            self._show_start_image()
+            self._show_start()
 
-    def _on_upload(self, _: Any) -> None:
+    def take_photo(self, files: Any) -> None:
+        """What somebody has uploaded, as ipywidgets gives it, is the photo to start from."""
         self._say("")
-        self._attempt(self.controls.photo.take_upload)
-        self._on_start_image(_)
+        self._attempt(lambda: self.controls.photo.take(files))
+        self._on_start_image()
 
     def _on_network(self, change: Any) -> None:
         name = change["new"]
         if name != self.net.name:
+            self._loading = name
             self._say(f"Loading {name} …")
             self.loop.start(lambda: self._load(name))
             self._publish()
 
     async def _load(self, name: str) -> None:
         """In a thread, since it may download; the run loop publishes what arrived."""
-        if name == self._own.name:
-            self._arrived = self._own
-        else:
-            self._arrived = await asyncio.get_running_loop().run_in_executor(None, load, name)
+        own = self._own if name == self._own.name else None
+        self._loading = own or await asyncio.get_running_loop().run_in_executor(None, load, name)
 
     def _on_keep(self, _: Any) -> None:
-        if self._shown is None:
+        frame = self._shown
+        if frame is None:
             return
-        ascent, step = self._shown
-        picture = Picture()
-        picture.show(encode(ascent.frames[step][0]), _words(ascent, step))
+        ascent, picture = frame.ascent, Picture()
+        picture.show(encode(frame.pictures[0]), _words(frame))
         lines = [
             str(ascent.regularizer).replace("vizkit.", ""),
             f"{ascent.net.name}, {ascent.basis.name}, {ascent.settings.optimizer} {ascent.learning_rate:g}",
-            f"seed {ascent.seed}, step {step}, score {ascent.history[step].score:.1f}",
-            self._opinion(ascent, step),
+            f"seed {ascent.seed}, step {frame.step}, score {frame.seen.score:.1f}",
+            self._opinion(frame),
         ]
         text = "<br>".join([f"<b>{escape(ascent.labels[0])}</b>", *map(escape, filter(None, lines))])
-        card = W.VBox([picture, W.HTML(f"<div class=vizkit-note>{text}</div>")])
-        card.add_class("vizkit-card")
+        card = box(W.VBox, "card", picture, W.HTML(f"<div class=vizkit-note>{text}</div>"))
         self.strip.children = (*self.strip.children, card)
 
 
-def _words(ascent: Ascent, step: int) -> str:
+def _words(frame: Frame) -> str:
     """A frame for those who cannot see it."""
-    score = ascent.history[step].score
-    return f"class model of {ascent.labels[0]} on {ascent.net.name}, step {step}, score {score:.1f}"
+    ascent = frame.ascent
+    return f"class model of {ascent.labels[0]} on {ascent.net.name}, step {frame.step}, score {frame.seen.score:.1f}"

@@ -1,98 +1,264 @@
-"""What every live ascent shares: a timeline over the frames, the score curve, files, code."""
+"""What the widgets share: a job that is driven by buttons, and an ascent with its timeline, curve, files and code."""
 
-import contextlib
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from html import escape
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+from warnings import catch_warnings, simplefilter
+from weakref import WeakSet
 
 import ipywidgets as W
+from IPython import get_ipython
 
 from .. import figures
-from ..ascent import Ascent
-from ..errors import Diverged
+from ..ascent import Ascent, Step
+from ..errors import VizkitError
+from ..images import Pictures
 from ..networks import Classifier
-from .job import CURVE_EVERY, JobPanel, row
-from .parts import Picture, button, curve_words, download_link, encode, note, unused_name
+from ..saved import write_whole
+from .parts import Page, Picture, box, button, curve_words, download_link, error_text, fields, note, unused_name
+from .run_loop import RunLoop
+
+CURVE_EVERY = 0.4  # seconds between two drawings of a curve: it costs more than a picture and changes less
+
+
+class JobPanel(W.VBox):
+    """One job at a time, live. A subclass says what is done: `_begin()` gives the steps that there are to make, and
+    `_end(steps)` is called after the last; and what there is to see (`_render`).
+
+    A panel made in a cell closes those that an earlier run of the same cell has left.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = RunLoop(self._publish)
+        _replace_panels_of_this_cell(self)
+        self.field = fields()
+        self._lock = threading.RLock()  # callbacks may come from another thread than the run
+        self._rendering = False
+        self.start = button("Start", "play", "Begin anew with these knobs", self._on_start, "primary")
+        self.pause = button("Pause", "pause", "Hold the run, or let it go on", self._on_pause)
+        self.stop = button("Stop", "stop", "End the run here", lambda _: self.loop.stop())  # the run shows its end
+        self.progress = W.FloatProgress(min=0, max=1)
+        self.remaining, self.message = W.HTML(), W.HTML()
+        self.add_class("vizkit")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}: a live widget. Run this cell to see it."  # where a page shows none
+
+    def close(self) -> None:
+        """Ends the run, and closes all widgets of the panel: the page and ipywidgets keep nothing of it."""
+        if self.comm is not None:  # or else it is closed already, or was never made
+            self.loop.close()
+            for widget in _widgets_of(self) - {self}:
+                widget.close()
+        super().close()
+
+    def run(self) -> Any:
+        """All the steps, in this cell, live; then what made them. The kernel's interrupt (■) ends them early, with a
+        KeyboardInterrupt as in any cell; what was made until then is kept and shown."""
+        steps = self._begin()
+        try:
+            self.loop.block(steps)
+        finally:
+            self._end(steps)
+            self._publish()
+        return steps
+
+    def _arrange(self, above: list[Any], below: list[Any]) -> None:
+        """Puts everything in its place, around what drives the job, and shows it for the first time."""
+        buttons = box(W.HBox, "row", self.start, self.pause, self.stop)
+        progress = box(W.HBox, "row", self.progress, self.remaining)
+        page, clock = Page(layout={"display": "none"}), [self.loop.clock] if self.loop.clock else []
+        self.children = [page, *above, buttons, progress, *below, *clock]
+        self._publish()
+
+    def _end(self, steps: Any) -> None:
+        """Nothing, unless a subclass says so."""
+
+    # What a person sees.
+
+    def _publish(self) -> None:
+        """Brings every widget up to date with the run; called by the run loop, and by people's clicks."""
+        with self._lock:
+            self._rendering = True
+            try:
+                self._render()
+            finally:
+                self._rendering = False
+
+    def _render(self) -> None:
+        state = self.loop.state
+        self.start.disabled = self.loop.busy
+        self.pause.disabled = self.stop.disabled = not self.loop.busy
+        self.pause.description = "Go on" if state == "paused" else "Pause"
+        self.pause.icon = "play" if state == "paused" else "pause"
+        if state == "failed" and self.loop.error:
+            self._say(error_text(self.loop.error), alert=True)
+
+    def _show_progress(self, done: int, total: int, place: str, begun: int = 0) -> None:
+        """How far the job is; `begun` is where this run of it began."""
+        left = self.loop.worked / max(done - begun, 1) * (total - done)
+        texts = {"ready": f"{total - done} steps to go on {place}", "paused": f"paused at step {done} of {total}"}
+        texts["running"] = f"step {done} of {total}, {left:.0f} s left on {place}"
+        self.progress.value = done / max(total, 1)
+        text = texts.get(self.loop.state, f"{self.loop.state} at step {done}")
+        self.remaining.value = note(text, often=self.loop.busy)
+
+    def _say(self, text: str, alert: bool = False, link: str = "") -> None:
+        self.message.value = note(text, alert, link) if text else ""
+
+    # What a person does.
+
+    def _on_start(self, _: Any) -> None:
+        steps = self._attempt(self._begin)
+        if steps is not None:
+            self.loop.start(lambda: self._work(steps))
+            self._publish()
+
+    def _on_pause(self, _: Any) -> None:
+        self.loop.toggle_pause()
+        self._publish()
+
+    def _attempt(self, action: Callable[[], Any]) -> Any:
+        """What `action` returns; where it fails, None and a sentence in the panel."""
+        try:
+            return action()
+        except (VizkitError, RuntimeError, OSError) as error:
+            self._say(error_text(error), alert=True)
+            return None
+
+    async def _work(self, steps: Iterator[Any]) -> None:
+        """All the steps, with a breath after each."""
+        try:
+            for _ in steps:
+                await self.loop.breathe()
+        finally:
+            self._end(steps)
+
+
+def _replace_panels_of_this_cell(panel: JobPanel) -> None:
+    """Closes what an earlier run of the same cell has left; panels of one run of a cell live side by side. The shell
+    remembers them, each as long as it lives: outside a cell nobody does."""
+    shell = get_ipython()
+    parent = getattr(shell, "parent_header", None) or {}
+    cell = parent.get("metadata", {}).get("cellId") or parent.get("content", {}).get("code")
+    if not cell:
+        return
+    cells: dict[str, tuple[str, WeakSet[JobPanel]]] = vars(shell).setdefault("_vizkit_panels", {})
+    run = str(parent.get("header", {}).get("msg_id"))
+    last_run, panels = cells.get(cell, (run, WeakSet()))
+    if last_run != run:
+        outputs = getattr(shell, "user_ns", {}).get("_oh", {})  # Out: what the last lines of cells gave
+        for old in panels:
+            old.close()
+            for number in [number for number, output in outputs.items() if output is old]:
+                del outputs[number]
+                shell.user_ns.pop(f"_{number}", None)
+        panels = WeakSet()
+    panels.add(panel)
+    cells[cell] = run, panels
+
+
+def _widgets_of(panel: JobPanel) -> set[Any]:
+    """All widgets that a panel is made of, their layouts and styles, whether they have found their place or not."""
+    found: set[Any] = set()
+    waiting: list[Any] = [panel]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, (list, tuple)):
+            waiting += one
+        elif isinstance(one, W.Widget) and one not in found and (one is panel or not isinstance(one, JobPanel)):
+            found.add(one)
+            waiting += [*vars(one).values(), *one.trait_values(sync=True).values()]
+    return found
+
+
+class Frame(NamedTuple):
+    """One moment of an ascent: what a step has seen, and the pictures of the batch."""
+
+    ascent: Ascent
+    step: int
+    seen: Step
+    pictures: Pictures
 
 
 class RunPanel(JobPanel):
-    """One ascent at a time, live. A subclass says what is run (`_new_ascent`) and how a frame looks (`_show_frame`).
+    """One ascent at a time, live. A subclass says what is run (`_new_ascent`), how a frame looks (`_show_frame(frame)`)
+    and what there is to see before the first run (`_show_start`).
 
     `run()` makes all the steps in the cell that calls it and returns the ascent; `ascent` is the newest.
     """
 
-    def __init__(self, net: Classifier, pull: bool | None = None) -> None:
+    def __init__(self, net: Classifier, curve: bool = True) -> None:
+        super().__init__()
         self.net = net
         self.ascent: Ascent | None = None
         self._following = True  # the picture is the newest, not one that the timeline was moved to
-        self._curve_drawn = 0.0
-        self._shown: tuple[Ascent, int] | None = None  # the frame on show
-        super().__init__(pull)
+        self._shown: Frame | None = None
         self.code = W.HTML()
         # Made long, then shortened: the End key of the browser's slider knows only the length it was made with.
-        self.timeline = W.IntSlider(description="Timeline", min=0, max=100_000, style={"description_width": "88px"})
+        self.timeline = W.IntSlider(description="Timeline", min=0, max=100_000)
+        self.timeline.add_class("vizkit-timeline")
         self.timeline.observe(self._on_scrub, "value")
         self.save_png = button("Save PNG", "download", "The picture, with its settings inside", self._on_save_png)
         self.save_gif = button("Save GIF", "film", "The whole run as an animation", self._on_save_gif)
         self.show_code = button("Show the code", "code", "The lines that make exactly this picture", self._on_code)
-        self.curve: Picture | None = Picture()
-        self._figure = figures.live_figure()
+        self.curve = Picture() if curve else None
+        self._figure, self._curve_drawn = figures.live_figure(), 0.0
         self._names: list[str] = []  # of the images, for the curve; without any, it shows the class labels
 
-    def _arrange(self, columns: list[Any], more_buttons: list[Any], below: list[Any]) -> None:
-        """Columns, what drives the run, what to do with the result."""
-        self.timeline.add_class("vizkit-timeline")
-        box = W.Box(columns)
-        box.add_class("vizkit-columns")
-        files = row(*more_buttons, self.save_png, self.save_gif, self.show_code)
-        super()._arrange(box, *self._drive(), self.timeline, files, self.message, self.code, *below)
+    @property
+    def growing(self) -> bool:
+        """Whether a run is going, so that knobs act on it."""
+        return self.loop.busy and self.ascent is not None and not self.ascent.finished
 
-    def run(self) -> Ascent:
-        """All the steps that are asked for, in this cell, live; then the ascent. The kernel's interrupt (■) ends it
-        early."""
+    def _arrange_columns(self, columns: list[Any], more_buttons: Sequence[Any] = (), strip: Sequence[Any] = ()) -> None:
+        self._show_start()
+        files = box(W.HBox, "row", *more_buttons, self.save_png, self.save_gif, self.show_code)
+        self._arrange([box(W.Box, "columns", *columns)], [self.timeline, files, self.message, self.code, *strip])
+
+    def _begin(self) -> Ascent:
+        self.ascent, self._following = self._new_ascent(), True
+        self.code.value = ""
         self._say("")
-        ascent = self.ascent = self._new_ascent()
-        self._following, self._worked = True, 0.0
-        self.loop.block(self._timed(ascent))
-        ascent.finish()
-        self._publish()
-        return ascent
+        return self.ascent
 
-    # For the subclass.
+    def _end(self, ascent: Ascent) -> None:
+        with suppress(Exception):  # what is wrong with it, the step that failed has said
+            ascent.finish()
 
-    def _new_ascent(self) -> Ascent:
-        raise NotImplementedError
-
-    def _show_frame(self, ascent: Ascent, step: int) -> None:
-        raise NotImplementedError
-
-    def _show_start(self) -> None:
-        """What there is to see before the first run."""
+    def _turn(self, knob: str, value: Callable[[], Any]) -> None:
+        """Turns a live knob of the run that is going, if one is: it acts on the next step."""
+        ascent = self.ascent
+        if ascent is not None and self.growing:
+            least = ascent.step  # so many steps are made already
+            self._attempt(lambda: ascent.turn(**{knob: max(value(), least) if knob == "steps" else value()}))
 
     # What a person sees.
 
     def _render(self) -> None:
         super()._render()
-        made = self.ascent is not None
         for control in (self.save_png, self.save_gif, self.timeline):
-            control.disabled = not made
-        if self.ascent and self.ascent.history:
-            self._render_run(self.ascent)
-        elif not made:
-            self._show_start()
-
-    def _render_run(self, ascent: Ascent) -> None:
-        frames = list(ascent.frames)
-        newest = max(frames)
-        shown = newest if self._following else max(step for step in frames if step <= max(self.timeline.value, 0))
-        self.timeline.max = max(ascent.steps if self.loop.busy else newest, 1)
-        if self._following and self.timeline.value != newest:
-            self.timeline.value = newest
-        if self._shown != (ascent, shown):
-            self._shown = (ascent, shown)
-            self._show_frame(ascent, shown)
+            control.disabled = self.ascent is None
+        if self.ascent is None:
+            return
+        # As all is at this moment: in another thread the run may be making a step.
+        ascent, frames, history = self.ascent, dict(self.ascent.frames), self.ascent.history[:]
+        kept = sorted(step for step in frames if step < len(history))
+        if not kept:
+            return
+        step = kept[-1] if self._following else max([kept[0], *(one for one in kept if one <= self.timeline.value)])
+        self.timeline.max = max(ascent.steps if self.loop.busy else kept[-1], 1)
+        if self._following and self.timeline.value != step:
+            self.timeline.value = step
+        if self._shown is None or self._shown[:2] != (ascent, step):
+            self._shown = Frame(ascent, step, history[step], frames[step])
+            self._show_frame(self._shown)
         self._show_progress(ascent.step, ascent.steps, str(ascent.net.device))
         now = time.perf_counter()
         if self.curve and (now - self._curve_drawn > CURVE_EVERY or not self.loop.busy):
@@ -104,52 +270,40 @@ class RunPanel(JobPanel):
         """The widget, and beside it the picture, for viewers without widgets."""
         bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
         if self.ascent and self.ascent.history:
-            bundle["image/png"] = encode(self.ascent.picture, "png")[1]
+            bundle["image/png"] = self.ascent._repr_png_()
         return bundle
 
     # What a person does.
 
-    def _on_start(self, _: Any) -> None:
-        ascent = self._attempt(self._new_ascent)
-        if ascent is None:
-            return
-        self.ascent, self._following, self._worked = ascent, True, 0.0
-        self._say("")
-        self.code.value = ""
-        self.loop.start(lambda: self._grow(ascent))
-        self._publish()
-
-    async def _grow(self, ascent: Ascent) -> None:
-        try:
-            await self._breathing(ascent)
-        finally:
-            with contextlib.suppress(Diverged):
-                ascent.finish()
-
     def _on_scrub(self, change: Any) -> None:
         with self._lock:
-            if self._rendering or not self.ascent or not self.ascent.frames:
-                return
-            self._following = change["new"] >= max(list(self.ascent.frames))
-            self._publish()
+            if not self._rendering and self.ascent and self.ascent.frames:
+                self._following = change["new"] >= max(list(self.ascent.frames))
+                self._publish()
 
     def _on_save_png(self, _: Any) -> None:
-        self._save(figures.save, "png")
+        self._attempt(lambda: self._save(Ascent.save, "png"))
 
     def _on_save_gif(self, _: Any) -> None:
-        self._save(figures.gif, "gif")
+        self._attempt(lambda: self._save(figures.gif, "gif"))
 
-    def _save(self, write: Callable[[Ascent, Path], Path], ending: str) -> None:
-        """Writes a file beside the notebook, and offers it for download."""
-        ascent = self.ascent
-        path = ascent and self._attempt(lambda: write(ascent, unused_name("-".join(set(ascent.labels)), ending)))
-        if path:
-            self.message.value = note(f"Saved {path.name}", link=download_link(path))
+    def _save(self, write: Callable[[Ascent, Path], Any], ending: str) -> None:
+        """Makes a file beside the notebook, and offers it for download, where no file can be made, too."""
+        if self.ascent is None:
+            return
+        name = unused_name(self.ascent.labels, ending)
+        with TemporaryDirectory() as folder, catch_warnings(record=True) as doubts:
+            simplefilter("always")
+            path = Path(folder, name)
+            write(self.ascent, path)
+            content = path.read_bytes()
+        said = [f"Saved {name}.", *(str(doubt.message).replace(str(path), str(name)) for doubt in doubts)]
+        try:
+            write_whole(name, content)
+        except OSError as error:
+            said[0] = f"{name} cannot be written here: {error.strerror}."
+        self._say(" ".join(said), not name.exists(), download_link(name.name, content))
 
     def _on_code(self, _: Any) -> None:
-        if self.code.value:
-            self.code.value = ""
-            return
-        code = self._attempt(lambda: (self.ascent or self._new_ascent()).code())
-        if code:
-            self.code.value = f"<pre class=vizkit-code>{escape(code)}</pre>"
+        code = "" if self.code.value else self._attempt(lambda: (self.ascent or self._new_ascent()).code())
+        self.code.value = f"<pre class=vizkit-code>{escape(code)}</pre>" if code else ""

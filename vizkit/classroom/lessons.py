@@ -1,0 +1,109 @@
+"""What only lessons use: what the eye sees, in numbers; what an ascent did to other classes; how a training went."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from ..ascent import Ascent
+from ..figures import COLOURS, GREY, NotebookFigure, _plain, live_figure
+from ..images import Pictures
+from .training import Training
+
+
+def statistics(pictures: Pictures) -> list[dict[str, float]]:
+    """
+    >>> vizkit.lessons.statistics(np.full((1, 8, 8, 3), 255, np.uint8))
+    [{'mean magnitude': 1.0, 'near zero': 0.0, 'saturation': 0.0}]
+
+    What the eye sees, in numbers, for each picture, uint8 (batch, height, width, 3). With x = −1 for black, 0 for grey
+    and 1 for white: the mean magnitude |x|; the share of pixels whose channels are all near zero, |x| < 0.1; the mean
+    saturation, (largest − smallest channel) / largest.
+    """
+    x = np.abs(pictures / 127.5 - 1)
+    largest, smallest = pictures.max(axis=3).astype(float), pictures.min(axis=3)
+    each = {
+        "mean magnitude": x.mean(axis=(1, 2, 3)),
+        "near zero": (x < 0.1).all(axis=3).mean(axis=(1, 2)),
+        "saturation": ((largest - smallest) / np.maximum(largest, 1)).mean(axis=(1, 2)),
+    }
+    return [{name: round(float(values[at]), 3) for name, values in each.items()} for at in range(len(pictures))]
+
+
+def score_changes(ascents: Sequence[Ascent], names: Sequence[str]) -> Figure:
+    """
+    >>> vizkit.lessons.score_changes([vizkit.ascend(net, "flamingo", steps=3).run()], ["score"]).axes[0].get_ylabel()
+    'change of the score'
+
+    From the start image to the result: by how much the target's score changed, and the mean of its ten strongest
+    rivals (those of the first ascent's result), a pair of bars for each ascent.
+    """
+    figure = NotebookFigure(6, 3.2)
+    axes = figure.add_subplot()
+    rivals: list[int] = []
+    for at, ascent in enumerate(ascents):
+        with torch.no_grad():
+            result = ascent.net(ascent.image)[0]
+            change = result - ascent.net(ascent.start_image)[0]
+        strongest = result.argsort(descending=True).tolist()
+        rivals = rivals or [index for index in strongest if index != ascent.targets[0]][:10]
+        own, others = float(change[ascent.targets[0]]), float(change[rivals].mean())
+        for shift, value, colour, label in ((-0.2, own, 0, "target"), (0.2, others, 1, "ten strongest rivals, mean")):
+            axes.bar(at + shift, value, 0.38, color=COLOURS[colour], label=label if at == 0 else None)
+            axes.annotate(f"{value:+.1f}", (at + shift, max(value, 0)), ha="center", va="bottom", color=GREY)
+    axes.axhline(0, color=GREY, linewidth=0.8)
+    axes.set_xticks(range(len(ascents)), names)
+    axes.set_ylabel("change of the score", color=GREY)
+    axes.margins(y=0.15)
+    _plain(axes)
+    axes.legend(frameon=False, labelcolor=GREY, fontsize=9)
+    return figure
+
+
+def training_curves(training: Training) -> Figure:
+    """
+    >>> data = vizkit.datasets.shapes(train=256, test=64)
+    >>> training = vizkit.Training(vizkit.small_cnn(3, 8, size=64, width=8), data, epochs=1).run()
+    >>> vizkit.lessons.training_curves(training).axes[0].get_ylabel()
+    'loss'
+
+    The loss of every step, and the accuracy: on the pictures that are trained on, and on unseen ones.
+    """
+    figure = live_figure(columns=2)
+    draw_training_curves(figure.axes, training)
+    return figure
+
+
+def draw_training_curves(axes: Sequence[Axes], training: Training) -> None:
+    """Draws the curves of `training_curves` into two existing axes, after clearing them."""
+    history = training.history[:]
+    steps = [step.index + 1 for step in history]
+    for one, name in zip(axes, ("loss", "accuracy"), strict=True):
+        one.clear()
+        values = [getattr(step, name) for step in history]
+        one.plot(steps, values, color=COLOURS[0], alpha=0.25, linewidth=0.8)
+        one.plot(steps, running_mean(values), color=COLOURS[0], linewidth=2, label="in training, running mean")
+        one.set_xlim(0, training.steps)
+        one.set_xlabel("step", color=GREY)
+        one.set_ylabel(name, color=GREY)
+        one.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        one.grid(color=GREY, alpha=0.25, linewidth=0.6)
+        _plain(one)
+    axes[0].set_ylim(bottom=0)
+    axes[1].set_ylim(0, 1)
+    if training.checks:
+        label = f"unseen pictures: {training.checks[-1][1]:.1%}"
+        axes[1].plot(*zip(*training.checks, strict=True), "o-", color=COLOURS[1], markersize=4, label=label)
+    if history:
+        above: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.02, 1.0), "ncols": 2}
+        axes[1].legend(**above, frameon=False, labelcolor=GREY, fontsize=9)
+
+
+def running_mean(values: Sequence[float], width: int = 20) -> list[float]:
+    """At each place the mean of the last `width` values."""
+    total = np.cumsum([0.0, *values])
+    return [float(total[i] - total[max(i - width, 0)]) / min(i, width) for i in range(1, len(total))]

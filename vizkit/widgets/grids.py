@@ -1,0 +1,117 @@
+"""Compare and Gallery: several class models side by side, in one batch, from one start, on one timeline."""
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+import ipywidgets as W
+
+from ..ascent import Ascent, ascend
+from ..errors import VizkitError
+from ..networks import Classifier, as_classifier
+from ..recipes import Recipe, as_recipe
+from ..regularization import Regularizer, none, side_by_side
+from .controls import MOST_STEPS, ClassPicker
+from .panel import Frame, RunPanel
+from .parts import Picture, box, encode
+
+MOST = 24  # class models in one grid
+
+
+class CardPanel(RunPanel):
+    """A card for each image of the batch: its picture, its name and its score; and how many steps, from which seed. A
+    subclass says which classes they are of (`targets`)."""
+
+    def __init__(self, net: Classifier, names: list[str], recipe: Recipe, seed: int, curve: bool = True) -> None:
+        super().__init__(net, curve)
+        self._names, self._recipe = names, recipe
+        self.pictures = [Picture() for _ in names]
+        self.captions = [W.HTML(_caption(name)) for name in names]
+        self.cards: list[Any] = [W.VBox(pair) for pair in zip(self.pictures, self.captions, strict=True)]
+        self.steps = self.field(W.BoundedIntText, "Steps", value=recipe.steps, min=0, max=MOST_STEPS)
+        self.seed = self.field(W.IntText, "Seed", value=seed)
+        self.steps.observe(lambda _: self._turn("steps", lambda: self.steps.value), "value")
+
+    def _new_ascent(self) -> Ascent:
+        recipe = self._recipe.but(steps=self.steps.value)
+        return ascend(self.net, self.targets, recipe=recipe, seed=self.seed.value)
+
+    def _show_start(self) -> None:
+        for widget, picture in zip(self.pictures, self._new_ascent().pictures, strict=True):
+            widget.show(encode(picture), "start image")
+
+    def _show_frame(self, frame: Frame) -> None:
+        for index, name in enumerate(self._names):
+            label, score = frame.ascent.labels[index], f"step {frame.step}, score {frame.seen.scores[index]:.1f}"
+            named = label if name == label else f"{label}, {name}"
+            self.pictures[index].show(encode(frame.pictures[index]), f"class model of {named}, {score}")
+            self.captions[index].value = _caption(name, score)
+
+
+def _caption(name: str, score: str = "") -> str:
+    return f"<div class=vizkit-caption><b>{escape(name)}</b><br>{score}</div>"
+
+
+class Compare(CardPanel):
+    """
+    >>> compare = vizkit.Compare({"none": None, "L2": vizkit.l2(1e-3)}, net, regularizer=vizkit.jitter(8), steps=3)
+    >>> compare.run().pictures.shape
+    (2, 224, 224, 3)
+
+    One class model for each of several regularizers, in one batch: the same start image, the same views, one timeline.
+    `regularizers`: {name: regularizer}; None is no regularizer. `regularizer`: what acts on all of them
+    (`shared` is its old name). `net`, `target`, `recipe`, `seed` and further keywords are those of `Explorer`, `run()`
+    and `ascent`, too.
+    """
+
+    def __init__(
+        self,
+        regularizers: Mapping[str, Regularizer | None],
+        net: Any = None,
+        target: Any = None,
+        *,
+        regularizer: Regularizer | None = None,
+        shared: Regularizer | None = None,
+        recipe: str | Recipe | None = None,
+        seed: int = 0,
+        **settings: Any,
+    ) -> None:
+        net = as_classifier(net)
+        recipe = as_recipe(recipe, net).but(**settings, regularizer=regularizer or shared)
+        each = [one or none() for one in regularizers.values()]
+        recipe = recipe.but(regularizer=recipe.regularizer + side_by_side(each))
+        super().__init__(net, [str(name) for name in regularizers], recipe, seed)
+        self.picker = ClassPicker(self.field, net, target)
+        for card in self.cards:
+            card.add_class("vizkit-compared")
+        chosen = box(W.VBox, "controls", self.picker, self.steps, self.seed)
+        self._arrange_columns([chosen, *self.cards], strip=[box(W.VBox, "score", self.curve)])
+
+    @property
+    def targets(self) -> list[int]:
+        return [self.picker.target] * len(self._names)
+
+
+class Gallery(CardPanel):
+    """
+    >>> gallery = vizkit.Gallery("fashion", steps=3)
+    >>> gallery.run().pictures.shape
+    (10, 28, 28, 3)
+
+    The class models of several classes, in one batch, live. `target`: labels or indices, or one, as in `vizkit.ascend`
+    (`targets` is its old name); None: all classes of the network. `net`, `recipe`, `seed` and further keywords are
+    those of `Explorer`, `run()` and `ascent`, too. Raises `VizkitError` for more than 24 classes.
+    """
+
+    def __init__(
+        self, net: Any = None, target: Any = None, *, recipe: str | Recipe | None = None, seed: int = 0, **settings: Any
+    ) -> None:
+        net = as_classifier(net)
+        wanted = settings.pop("targets", target)
+        self.targets = list(range(len(net.labels))) if wanted is None else net.indices(wanted)
+        if len(self.targets) > MOST:
+            raise VizkitError(f"A gallery has room for {MOST} classes, not {len(self.targets)}. Name those you want.")
+        names = [net.labels[index] for index in self.targets]
+        super().__init__(net, names, as_recipe(recipe, net).but(**settings), seed, curve=False)  # it would be a tangle
+        chosen = box(W.VBox, "controls", self.steps, self.seed)
+        self._arrange_columns([chosen, box(W.Box, "gallery", *self.cards)])
