@@ -96,9 +96,9 @@ class Explorer(RunPanel):
         return self._judged[2]
 
     def _set(self, recipe: Recipe, changes: dict[str, Any]) -> None:
-        """The knobs as a recipe has them, with changes; by the name of a preset only if they are just as it is."""
-        settings = recipe.but(**changes)
-        self.controls.set(settings, recipe.name if settings == recipes().get(recipe.name) else NO_PRESET)
+        """The knobs as a recipe has them, with changes; by the name of a preset only where they are just as it is."""
+        is_preset = not changes and recipes().get(recipe.name) is recipe
+        self.controls.set(recipe.but(**changes), recipe.name if is_preset else NO_PRESET)
 
     def _show_network(self, net: Classifier, target: Any = None) -> None:
         """The classes of `net`; where nobody has turned a knob, what suits it instead of what suited the last."""
