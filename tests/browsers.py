@@ -82,7 +82,9 @@ ROUND_TRIP = """
 }
 """
 
-expect.set_options(timeout=60_000)
+# Against hanging only: how fast a machine is, no test asks.
+LIMIT = 600  # seconds
+expect.set_options(timeout=LIMIT * 1000)
 
 
 def require_chromium() -> str:
@@ -125,16 +127,21 @@ def jupyter(
         server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder, env=os.environ | own)
     address = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(600):
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/api", timeout=5):
-                break
-            if server.poll() is not None:
-                raise RuntimeError((folder / "server.log").read_text())
-            time.sleep(0.1)
+        wait_for_server(f"{address}/api", server, folder / "server.log")
         yield address
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait(LIMIT)
+
+
+def wait_for_server(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    """Returns when the server answers; one that has ended, or never answers, is an error."""
+    end = time.monotonic() + LIMIT
+    while time.monotonic() < end and server.poll() is None:
+        with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=LIMIT):
+            return
+        time.sleep(0.1)
+    raise RuntimeError(f"{address} does not answer. {log.read_text()}")
 
 
 @contextlib.contextmanager
@@ -148,7 +155,7 @@ def chromium_page() -> Iterator[Page]:
 
 def new_page(browser: Browser) -> Page:
     page = browser.new_page(viewport={"width": 1400, "height": 1100})
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(LIMIT * 1000)
     return page
 
 
@@ -164,7 +171,7 @@ COMPARE = """
 import vizkit
 
 three = {"none": vizkit.none(), "L2": vizkit.l2(1e-3), "L1": vizkit.l1(1e-3)}
-compare = vizkit.Compare(three, target="flamingo", shared=vizkit.crops(0.4, turn=10), steps=400)
+compare = vizkit.Compare(three, target="flamingo", shared=vizkit.crops(0.4, turn=10), steps=4000)
 compare
 """
 
@@ -173,7 +180,7 @@ TRAIN = """
 import vizkit
 
 data = vizkit.datasets.shapes(train=2000, test=200)
-training = vizkit.Training(vizkit.small_cnn(3, 8, size=64, width=16), data, epochs=8, batch=64)
+training = vizkit.Training(vizkit.small_cnn(3, 8, size=64, width=16), data, epochs=80, batch=64)
 trainer = vizkit.Trainer(training)
 trainer
 """
@@ -243,7 +250,7 @@ class Lab:
 
     def theme(self, name: str) -> None:
         self.page.evaluate("(theme) => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", name)
-        time.sleep(1)
+        self.page.wait_for_function("(name) => document.body.dataset.jpThemeName === name", arg=name)
 
 
 class Notebook7(Lab):
@@ -313,7 +320,6 @@ class ExplorerPage:
 
     def choose(self, label: str, option: str) -> None:
         self.root.locator(".widget-dropdown", has_text=re.compile(f"^{label}")).locator("select").select_option(option)
-        self.page.wait_for_timeout(250)  # nobody chooses twice within a quarter of a second
 
     def search(self, text: str) -> None:
         box = self.root.locator("input[placeholder]").first
@@ -344,8 +350,9 @@ class ExplorerPage:
             arg=step,
         )
 
-    def wait_for_line(self, start: str) -> None:
-        expect(self.root.locator(".vizkit-row .vizkit-note").first).to_have_text(re.compile("^" + start))
+    def wait_for_line(self, start: str, seconds: float = LIMIT) -> None:
+        line = self.root.locator(".vizkit-row .vizkit-note").first
+        expect(line).to_have_text(re.compile("^" + start), timeout=seconds * 1000)
 
     def count(self, bag: str) -> int:
         return int(self.page.evaluate(f"() => window.{bag}.size"))
@@ -365,16 +372,28 @@ class ExplorerPage:
         self.page.wait_for_function(script)
         return float(self.page.evaluate(f"() => ({script})()[0] - window.clicked"))
 
-    def pictures_a_second(self, least: float, seconds: float = 3, tries: int = 4) -> float:
-        """How many new pictures the page shows in a second; on a busy machine, the best of a few looks."""
-        best = 0.0
-        for _ in range(tries):
-            began, before = time.perf_counter(), self.count("pictures")
+    def wait_for_new(self, bag: str, count: int) -> None:
+        """Until the page has shown `count` more of its "pictures" or "curves"."""
+        script = "([bag, least]) => window[bag].size >= least"
+        self.page.wait_for_function(script, arg=[bag, self.count(bag) + count])
+
+    def stands_still(self, seconds: float = 1.5) -> str:
+        """Waits for the step that is under way; the line that then stays as it is for some seconds."""
+        for _ in range(10):
+            line = self.line
             self.page.wait_for_timeout(seconds * 1000)
-            best = max(best, (self.count("pictures") - before) / (time.perf_counter() - began))
-            if best >= least:
-                break
-        return best
+            if self.line == line:
+                return line
+        raise AssertionError(f"it still moves: {self.line}")
+
+    def interrupt(self) -> None:
+        """By the page's own menu, again where one gets lost on its way, as in the first second of a cell."""
+        for _ in range(LIMIT // 10):
+            self.notebook.interrupt()
+            with contextlib.suppress(AssertionError):
+                self.wait_for_line("interrupted", seconds=10)
+                return
+        raise AssertionError(f"no interrupt arrives: {self.line}")
 
     def set_steps(self, steps: int) -> float:
         """Returns when, on the page's clock."""
@@ -397,14 +416,16 @@ class ExplorerPage:
         for key in keys:
             self.page.keyboard.press(key)
 
-    def measure(self, name: str, least: float) -> tuple[float, float, float]:
-        """Starts a run: pictures a second, and the milliseconds that a knob and Stop take. Noted in a file, too."""
+    def measure(self, name: str, seconds: float = 3) -> None:
+        """Notes, for a run: pictures a second, and the milliseconds that a knob and Stop take to be seen."""
         self.set_steps(2000)
         self.button("Start").click()
         self.wait_for_step(5)
-        rate, knob, stop = self.pictures_a_second(least), self.turn_steps(1999), self.press_stop()
+        began, before = time.perf_counter(), self.count("pictures")
+        self.page.wait_for_timeout(seconds * 1000)
+        rate = (self.count("pictures") - before) / (time.perf_counter() - began)
+        knob, stop = self.turn_steps(1999), self.press_stop()
         measured.note(f"{name}: {rate:.1f} pictures a second, a knob {knob:.0f} ms, Stop {stop:.0f} ms")
-        return rate, knob, stop
 
     def screenshot(self, name: str) -> None:
         OUTPUT.mkdir(exist_ok=True)
@@ -430,9 +451,8 @@ def walk(explorer: ExplorerPage, name: str) -> None:
     # Start: the picture and the curve grow.
     explorer.button("Start").click()
     explorer.wait_for_step(5)
-    pictures, curves = explorer.count("pictures"), explorer.count("curves")
-    page.wait_for_function("(least) => window.pictures.size >= least", arg=pictures + 10)
-    page.wait_for_function("(least) => window.curves.size >= least", arg=curves + 2)
+    explorer.wait_for_new("pictures", 10)
+    explorer.wait_for_new("curves", 2)
     explorer.screenshot(f"{name}-running")
 
     # A knob in the middle of the run: the curve gets its mark, and the code tells.
@@ -444,15 +464,12 @@ def walk(explorer: ExplorerPage, name: str) -> None:
     # Pause holds the step; going on goes on.
     explorer.button("Pause").click()
     explorer.wait_for_line("paused")
-    page.wait_for_timeout(500)  # the step that was under way is still made
-    held = explorer.line
-    page.wait_for_timeout(1500)
-    assert explorer.line == held
+    assert explorer.stands_still().startswith("paused")
     explorer.button("Go on").click()
     explorer.wait_for_step(explorer.step + 3)
 
     # Stop.
-    assert explorer.press_stop() < 1000
+    explorer.press_stop()
     stopped = explorer.step
     page.wait_for_timeout(1000)
     assert explorer.step == stopped
@@ -481,7 +498,7 @@ def walk(explorer: ExplorerPage, name: str) -> None:
     explorer.button("Start").click()
     expect(explorer.root.locator(".vizkit-caption").first).to_contain_text("strawberry")
     explorer.wait_for_step(30)
-    assert explorer.press_stop() < 1000
+    explorer.press_stop()
     explorer.button("Keep").click()
     expect(explorer.root.locator(".vizkit-card")).to_have_count(2)
     explorer.screenshot(f"{name}-stopped")
@@ -495,7 +512,6 @@ def walk_compare(compare: ExplorerPage, name: str, folder: Path) -> None:
     expect(compare.root.locator(".widget-select option")).to_have_count(1)
     compare.button("Start").click()
     compare.wait_for_step(3)
-    assert compare.pictures_a_second(least=3) >= 3
     compare.wait_for_step(20)
     compare.button("Pause").click()
     compare.wait_for_line("paused")
@@ -512,7 +528,7 @@ def walk_compare(compare: ExplorerPage, name: str, folder: Path) -> None:
     compare.slide(timeline, "End")
     compare.button("Go on").click()
     compare.wait_for_step(40)
-    assert compare.press_stop() < 1000
+    compare.press_stop()
     compare.button("Save GIF").click()
     expect(compare.root.get_by_role("link", name="download it")).to_be_visible()
     with Image.open(folder / "strawberry.gif") as animation:

@@ -15,11 +15,10 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-import tomllib
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from repository import PROJECT, ROOT
 
-ROOT = Path(__file__).parent.parent
 FREEZE = max((Path(__file__).parent / "colab").glob("pip-freeze-*.txt"))  # the newest: the date is in the name
 FOLDER = ROOT / ".venv-colab"
 PAGE = ["notebook", "ipykernel", "ipywidgets", "anywidget", "matplotlib", "numpy", "pillow", "setuptools"]
@@ -40,7 +39,7 @@ def pins() -> dict[str, str]:
 
 def weights_packages() -> list[str]:
     """The dependencies of vizkit that hold the weights of its networks, and nothing else."""
-    dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    dependencies = PROJECT["dependencies"]
     return [name for name in (Requirement(text).name for text in dependencies) if name.endswith("-pytorch-model")]
 
 

@@ -1,5 +1,6 @@
 """What the tests share: the built-in CNN, loaded once, and small networks with seeded random weights."""
 
+import os
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +12,10 @@ import vizkit
 # One thread: small networks gain nothing from a second, and on a busy machine two threads that wait for each other
 # make a step a hundred times slower.
 torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"  # and in the kernels, servers and shells that tests start
+
+# A test with one of these markers is slow, too: `-m "not slow"` leaves the fast part.
+SLOW = ("browser", "notebook", "training", "install")
 
 GRAY = {"size": 28, "mean": (0.286,), "std": (0.353,)}
 RGB = {"size": 32, "mean": (0.49, 0.48, 0.45), "std": (0.25, 0.24, 0.26)}
@@ -34,6 +39,19 @@ def small_cnn(channels: int, classes: int) -> nn.Sequential:
                 for values in (layer.running_mean, layer.bias.data):
                     values.normal_(0, 0.3)
     return cnn
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if any(item.get_closest_marker(marker) for marker in SLOW):
+            item.add_marker("slow")
+
+
+@pytest.fixture(autouse=True)
+def own_regularizers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test registers is gone after it."""
+    monkeypatch.setattr(vizkit.regularizers, "_yours", dict(vizkit.regularizers._yours))
 
 
 @pytest.fixture(scope="session")

@@ -55,11 +55,10 @@ def test_an_interrupt_from_the_kernel_menu_ends_the_run_and_the_explorer_stays_u
     explorer = ExplorerPage(lab)
     explorer.button("Start").click()
     explorer.wait_for_line("step")
-    lab.interrupt()
-    explorer.wait_for_line("interrupted")
+    explorer.interrupt()
     explorer.button("Start").click()
     explorer.wait_for_step(3)
-    assert explorer.press_stop() < 1000
+    explorer.press_stop()
 
 
 def test_a_cell_run_again_leaves_no_step_of_its_old_run_alive(lab):
@@ -110,7 +109,7 @@ def test_a_class_model_grows_from_an_uploaded_photo(lab):
     explorer.set_steps(2000)
     explorer.button("Start").click()
     explorer.wait_for_step(5)
-    assert explorer.press_stop() < 1000
+    explorer.press_stop()
     explorer.slide(explorer.root.locator(".vizkit-timeline"), "Home")
     expect(explorer.root.locator(".vizkit-caption")).to_contain_text("step 0")
     explorer.screenshot("lab-from-photo")
@@ -221,25 +220,22 @@ def test_a_network_learns_is_stopped_goes_on_inside_a_cell_and_shows_all_its_cla
         trainer = ExplorerPage(notebook)
         trainer.button("Start").click()
         trainer.wait_for_line("step [1-9]")
-        curves = trainer.count("curves")
-        page.wait_for_function("(least) => window.curves.size >= least", arg=curves + 3)
-        assert trainer.press_stop() < 1000
-        expect(trainer.root.locator("img")).to_have_attribute("alt", re.compile(r"^training curves: step \d+ of 496"))
+        trainer.wait_for_new("curves", 3)
+        trainer.press_stop()
+        expect(trainer.root.locator("img")).to_have_attribute("alt", re.compile(r"^training curves: step \d+ of 4960"))
         stopped = int(trainer.line.split()[-1])
-        assert 0 < stopped < 496
+        assert 0 < stopped < 4960
         expect(trainer.button("Go on")).to_be_enabled()
 
         page.evaluate("() => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = 1; }")
         page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-cell'); }")  # and do not wait
         trainer.wait_for_line("step")
-        page.wait_for_function("(least) => window.curves.size >= least", arg=trainer.count("curves") + 3)
+        trainer.wait_for_new("curves", 3)
         trainer.screenshot("lab-training")
-        page.wait_for_timeout(2000)  # an interrupt in the first second of a cell can get lost on its way
-        notebook.interrupt()
-        trainer.wait_for_line("interrupted")
+        trainer.interrupt()
         page.wait_for_function("() => document.body.innerText.includes('made ')")
         made = int(re.search(r"made (\d+) steps", notebook.output(1)).group(1))
-        assert stopped < made < 496
+        assert stopped < made < 4960
 
         notebook.run_cell(2)
         gallery = ExplorerPage(notebook)

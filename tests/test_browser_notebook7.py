@@ -46,12 +46,8 @@ def test_the_explorer_works_from_the_first_letter_to_the_interrupt(kind, comms, 
         notebook.run_cell(EXPLORER)
         explorer = ExplorerPage(notebook)
         walk(explorer, request.node.callspec.id)
-        rate, knob, stop = explorer.measure(request.node.callspec.id, least=3)
-        assert rate >= 3
-        assert knob < 1000
-        assert stop < 1000
+        explorer.measure(request.node.callspec.id)
         explorer.button("Start").click()
         explorer.wait_for_line("step")
-        notebook.interrupt()
-        explorer.wait_for_line("interrupted")
+        explorer.interrupt()
         assert notebook.errors == []

@@ -10,16 +10,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
-import tomllib
 from colab_stack import pins, pip_install, python_version, source, stack, weights_packages
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
-
-ROOT = Path(__file__).parent.parent
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-ADDRESS = PROJECT["urls"]["Repository"]
-NOTEBOOKS = sorted((ROOT / "notebooks").rglob("*.ipynb"))
+from repository import ADDRESS, NOTEBOOKS, PROJECT, ROOT
 
 
 def installed_or_changed(requirements):

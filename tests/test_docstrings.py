@@ -13,14 +13,10 @@ from vizkit.regularization import Kind
 
 MODULES = [vizkit] + [
     importlib.import_module(info.name)
-    for info in pkgutil.iter_modules(vizkit.__path__, "vizkit.")
-    if info.name != "vizkit.widgets"  # needs a notebook; it has tests of its own
+    for info in pkgutil.walk_packages(vizkit.__path__, "vizkit.")
+    if not info.name.endswith("__main__")
 ]
-PUBLIC = {
-    name: value
-    for name, value in vars(vizkit).items()
-    if not name.startswith("_") and getattr(value, "__module__", "").startswith("vizkit")
-}
+PUBLIC = {name: getattr(vizkit, name) for name in dir(vizkit)}
 
 
 def examples():
@@ -33,11 +29,12 @@ def examples():
                 yield doctest.DocTestParser().get_doctest(value.__doc__, {}, f"{module.__name__}.{name}", None, 0)
 
 
-@pytest.mark.parametrize("example", list(examples()), ids=lambda example: example.name)
+@pytest.mark.parametrize("example", list(examples()), ids=lambda example: example.name.removeprefix("vizkit."))
 def test_an_example_prints_what_it_says(example, net, tmp_path, monkeypatch):
-    """An example has `net`, the built-in CNN, and `folder`, where it may save a file."""
+    """An example has `net`, the built-in CNN, `folder`, where it may save a file, and every module by its last name."""
     monkeypatch.setattr(vizkit.regularizers, "_yours", dict(vizkit.regularizers._yours))
-    example.globs = {"vizkit": vizkit, "torch": torch, "np": np, "net": net, "folder": tmp_path}
+    example.globs = {module.__name__.rpartition(".")[2]: module for module in MODULES}
+    example.globs |= {"vizkit": vizkit, "torch": torch, "np": np, "net": net, "folder": tmp_path}
     report = []
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
     runner.run(example, out=report.append)

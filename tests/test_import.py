@@ -1,6 +1,7 @@
 """What an import brings along, and which way imports point."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -10,64 +11,78 @@ import pytest
 import vizkit
 
 HOUSE = Path(vizkit.__file__).parent
-# Each knows only those before it.
-ENGINE = [
-    "errors",
-    "modules",
-    "checkpoints",
-    "builtin",
-    "classifiers",
-    "images",
-    "mechanism",
-    "regularizers",
-    "optimizers",
-    "settings",
-    "progress",
-    "ascent",
-    "recipes",
-    "reproduction",
-]
+# Whom each wing may know besides itself. The engine is what lies at the top.
+KNOWS = {
+    "networks": set(),
+    "engine": {"networks"},
+    "widgets": {"networks", "engine"},
+    "classroom": {"networks", "engine", "widgets"},
+}
+DRAWS = {"matplotlib", "ipywidgets", "anywidget", "IPython"}
 
 
-def imports(name):
-    """The modules of vizkit that one of them imports, anywhere in its code."""
-    for node in ast.walk(ast.parse((HOUSE / f"{name.replace('.', '/')}.py").read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            package = name.split(".")[: -node.level]
-            if node.module:
-                yield ".".join([*package, node.module])
-            else:
-                yield from (".".join([*package, alias.name]) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom | ast.Import):
-            names = [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
-            yield from (one.removeprefix("vizkit.") for one in names if one.split(".")[0] == "vizkit")
+def name_of(file):
+    return ".".join(file.relative_to(HOUSE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+FILES = {name_of(file): file for file in HOUSE.rglob("*.py")}
+
+
+def imports(name, late=True):
+    """What a file imports: files of vizkit by their name, others by their first; `late`: inside functions, too."""
+    tree = ast.parse(FILES[name].read_text(encoding="utf-8"))
+    package = name.split(".") if FILES[name].name == "__init__.py" else name.split(".")[:-1]
+    for node in ast.walk(tree) if late else tree.body:
+        found = []
+        if isinstance(node, ast.Import):
+            found = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            start = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join([*start, *([node.module] if node.module else [])])
+            found = [f"{base}.{alias.name}" for alias in node.names]
+        for one in found:
+            while one.startswith("vizkit") and one not in FILES:
+                one = one.rpartition(".")[0]
+            yield one if one in FILES else one.split(".")[0]
+
+
+IMPORTS = {name: set(imports(name)) for name in FILES}
+# Of the engine, but below the networks, too: they know nobody.
+GROUND = {name for name in FILES if FILES[name].parent == HOUSE and not IMPORTS[name] & FILES.keys()}
+
+
+def wing(name):
+    part = name.split(".")[1]
+    return part if part in KNOWS else "engine"
 
 
 def test_import_vizkit_loads_nothing_for_plots_or_notebooks():
     code = "import sys, vizkit; print(*sorted({name.split('.')[0] for name in sys.modules}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=HOUSE.parent)
-    assert not {"matplotlib", "ipywidgets", "anywidget", "IPython"} & set(done.stdout.split())
+    assert not DRAWS & set(done.stdout.split())
 
 
-@pytest.mark.parametrize("name", ENGINE)
-def test_the_engine_imports_only_what_lies_below(name):
-    assert set(imports(name)) <= set(ENGINE[: ENGINE.index(name)])
+@pytest.mark.parametrize("name", sorted(FILES.keys() - {"vizkit", "vizkit.__main__"}))
+def test_a_wing_knows_only_those_below_it_and_nobody_knows_the_face(name):
+    known = KNOWS[wing(name)] | {wing(name)}
+    assert {one for one in IMPORTS[name] & FILES.keys() - GROUND if one == "vizkit" or wing(one) not in known} == set()
 
 
-def test_nothing_imports_the_widgets_and_nothing_but_widgets_imports_what_draws():
-    for file in HOUSE.glob("*.py"):
-        if file.stem != "__init__":
-            used = set(imports(file.stem))
-            assert not {one for one in used if one.split(".")[0] == "widgets"}, file.stem
-            assert "figures" not in used, file.stem
+def test_no_file_needs_itself_to_be_loaded():
+    graph = {name: set(imports(name, late=False)) & FILES.keys() for name in FILES}
+    assert any(graph.values())
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError
+
+
+def test_in_the_engine_nobody_knows_who_draws():
+    engine = {name for name in FILES.keys() - {"vizkit"} if wing(name) == "engine"}
+    draw = {name for name in engine if IMPORTS[name] & DRAWS}
+    assert not {name for name in engine if IMPORTS[name] & draw}
 
 
 def test_pyplot_is_never_imported():
-    for file in HOUSE.rglob("*.py"):
-        assert "pyplot" not in {
-            part
-            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-            if isinstance(node, ast.Import | ast.ImportFrom)
-            for alias in node.names
-            for part in [*alias.name.split("."), *(getattr(node, "module", None) or "").split(".")]
-        }, file.name
+    for name, file in FILES.items():
+        nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+        named = [node.name for node in nodes if isinstance(node, ast.alias)]
+        named += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+        assert not [one for one in named if "pyplot" in one], name

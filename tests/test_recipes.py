@@ -21,6 +21,7 @@ from torch import nn
 import vizkit
 from vizkit import VizkitError
 from vizkit.images import from_picture
+from vizkit.networks import resized
 from vizkit.recipes import RECIPES
 from vizkit.regularization import side_by_side
 
@@ -249,7 +250,7 @@ def test_lucid_shows_the_image_shifted_scaled_and_turned_within_its_ranges(net):
     known = np.stack([*places[:, inside], np.ones(inside.sum())], axis=1)
     angles, scales, shifts = [], [], []
     for step in range(400):
-        seen = view(ramps, step=step, seed=0, low=low, high=high)
+        seen = view(ramps, step=step, seed=0, low=low, high=high, sides=(224, 224))
         assert seen.shape == (1, 2, 224, 224)
         fit, residue, *_ = np.linalg.lstsq(known, seen[0].numpy()[:, inside].T, rcond=None)
         assert residue.max() < 1e-2
@@ -385,21 +386,20 @@ def test_the_six_crops_have_their_sides_and_their_spread(net):
 
 
 def magnitudes(net, image):
-    """Of the frequencies of a picture before its sigmoid and its colours, each channel's; the two columns that are their own mirror
+    """Of the frequencies of a picture before its sigmoid, each channel's; the two columns that are their own mirror
     image, of which half the phases do not count, are left out."""
-    values = np.einsum("oc,bchw->bohw", np.linalg.inv(COLOUR), torch.logit(net.denormalise(image).double()).numpy())
+    values = torch.logit(net.denormalise(image).double()).numpy()
     return np.abs(np.fft.rfft2(values))[..., 1 : (values.shape[-1] - 1) // 2]
 
 
-def test_maco_moves_the_phases_and_never_the_magnitudes(net):
-    ascent = small("maco").ascend(net, FLAMINGO, steps=6)
+def test_phases_move_and_magnitudes_never(net):
+    ascent = vizkit.ascend(net, FLAMINGO, recipe="maco", basis=vizkit.Phase(size=SMALL), steps=6)
     expected = 1 / frequency(SMALL)[:, 1 : (SMALL - 1) // 2]
     before = ascent.image
     for _ in ascent:
         found = magnitudes(net, ascent.image) / expected
         assert found.min() > 0.99 * found.max()
     assert float((ascent.image - before).abs().mean()) > 0.1
-    assert ascent.history[-2].score > ascent.history[0].score
 
 
 # tf-keras-vis.
@@ -463,7 +463,7 @@ def test_every_recipe_shows_every_network_the_size_it_is_made_for(make_cnn, name
     assert last == size
     height, width = ascent.picture.shape[:2]
     assert height / width == pytest.approx(size[0] / size[1], rel=0.05)
-    seen = net(vizkit.images.resized(ascent.image, size))
+    seen = net(resized(ascent.image, size))
     assert ascent.history[-1].scores == pytest.approx([float(seen[0, 0]), float(seen[1, 2])], rel=1e-4)
 
 
@@ -650,5 +650,5 @@ def test_a_regularizer_draws_the_same_whatever_stands_beside_it(rgb, added, monk
 def test_our_recipe_climbs_on_other_networks_as_it_is(name):
     module = torchvision.models.get_model(name, weights=None, num_classes=10)
     other = vizkit.Classifier(module, size=224, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
-    ascent = vizkit.ascend(other, 3, recipe="vizkit", steps=8).run()
-    assert ascent.history[7].score > ascent.history[0].score
+    ascent = vizkit.ascend(other, 3, recipe="vizkit", steps=12).run()
+    assert ascent.history[-1].score > float(other(ascent.start_image)[0, 3])

@@ -1,6 +1,9 @@
 """Small CNNs: trained step by step, shipped with weights, and caught cheating."""
 
 import os
+import runpy
+import sys
+from pathlib import Path
 
 import measured
 import pytest
@@ -9,7 +12,7 @@ from torch import nn
 
 import vizkit
 from vizkit.classroom.datasets import Mark, fashion, plant, shapes
-from vizkit.networks import classifier
+from vizkit.networks import classifier, small_network
 
 
 @pytest.fixture(scope="module")
@@ -72,15 +75,15 @@ def test_the_same_seed_gives_the_same_network_and_leaves_torchs_generator_alone(
 
 
 def test_it_learns_it_stops_and_it_goes_on(data):
-    training = new(data, epochs=12)
+    training = new(data, epochs=10)
     for step in training:
         if step.index == 9:
             break
     assert training.step == 10
     training.run()
-    assert training.step == training.steps == 96
+    assert training.step == training.steps == 80
     assert training.history[-1].loss < training.history[0].loss / 2
-    assert training.checks[-1][0] == 96
+    assert training.checks[-1][0] == 80
     assert training.checks[-1][1] == training.test_accuracy()
     assert next(training, None) is None
 
@@ -95,9 +98,9 @@ def test_accuracy_is_the_share_of_right_answers(data):
 
 
 def test_what_cannot_be_is_said_before_anything_starts(data):
-    with pytest.raises(vizkit.VizkitError, match="gives 5 class scores, and shapes has 8"):
+    with pytest.raises(vizkit.VizkitError, match=r"5 .* 8"):
         vizkit.Training(vizkit.small_cnn(3, 5, size=64), data)
-    with pytest.raises(vizkit.VizkitError, match="a batch has 1 to 256 pictures: 3, 1000"):
+    with pytest.raises(vizkit.VizkitError, match=r"256.* 1000"):
         new(data, batch=1000)
 
 
@@ -107,10 +110,70 @@ def test_a_loss_that_is_no_longer_finite_stops_it(data):
         training.run()
 
 
-def test_an_interrupt_keeps_what_has_been_learned(data):
-    training = new(data, epochs=2)
+# Interrupts.
+
+
+def state(training):
+    return [*training.network.state_dict().values(), *(step.loss for step in training.history), *training.checks]
+
+
+def same(first, second):
+    pairs = zip(state(first), state(second), strict=True)
+    return all(torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b for a, b in pairs)
+
+
+class InterruptAt:
+    """A KeyboardInterrupt before the `line`th line that runs in one of these files: as if somebody pressed ■ there."""
+
+    def __init__(self, line, *files):
+        self.left, self.files = line, files
+
+    def __enter__(self):
+        sys.settrace(self.trace)
+
+    def __exit__(self, *_):
+        sys.settrace(None)
+
+    def trace(self, frame, event, _):
+        if not frame.f_code.co_filename.endswith(self.files):
+            return None
+        self.left -= event == "line"
+        if self.left < 0:
+            raise KeyboardInterrupt
+        return self.trace
+
+
+OURS, TORCHS = ("training.py",), ("optim/adamw.py", "optim/adam.py", "optim/optimizer.py", "optim/lr_scheduler.py")
+
+
+@pytest.mark.parametrize(("files", "stride"), [(OURS, 1), (TORCHS, 23)], ids=["ours", "torch's"])
+def test_a_training_goes_on_wherever_in_a_step_it_was_interrupted_and_ends_with_the_same_network(files, stride):
+    data = shapes(train=24, test=8, side=12)
+
+    def made():
+        return vizkit.Training(vizkit.small_cnn(3, 8, width=2), data, epochs=2, batch=12, device="cpu")
+
+    plain, disturbed, interrupts, line = made().run(), made(), 0, 0
+    while disturbed.step < disturbed.steps:
+        before = disturbed.step
+        try:
+            with InterruptAt(line, *files):
+                next(disturbed)
+        except KeyboardInterrupt:
+            interrupts += 1
+        line = line + stride if disturbed.step == before else 0
+    assert interrupts > 5 * plain.steps
+    assert [step.index for step in disturbed.history] == list(range(plain.steps))
+    assert same(disturbed, plain)
+
+
+def test_an_interrupted_run_keeps_what_was_learned_and_the_next_goes_on_from_there(data):
+    plain, training = new(data, epochs=2).run(), new(data, epochs=2)
     training.network.register_forward_hook(interrupt_at(5))
-    assert 0 < training.run().step < training.steps
+    with pytest.raises(KeyboardInterrupt):
+        training.run()
+    assert 0 < training.step < training.steps
+    assert same(training.run(), plain)
 
 
 def interrupt_at(count):
@@ -135,7 +198,6 @@ def test_a_small_network_that_comes_along_is_as_good_as_its_training_said(name, 
     with torch.no_grad():
         guesses = net(net.normalise(pictures / 255)).argmax(dim=1)
     assert (guesses == targets).float().mean() >= least
-    assert net.recipe == "small"
     assert net.labels == data.labels
 
 
@@ -148,12 +210,13 @@ def fashion_or_skip():
         pytest.skip(str(error))
 
 
-def test_weights_are_small_files_and_a_saved_network_is_the_same_one(data, tmp_path):
-    folder = classifier.Path(classifier.__file__).parent / "weights"
+def test_weights_are_small_files_and_what_the_script_that_makes_them_writes_is_read_as_the_same_network(data, tmp_path):
+    folder = Path(classifier.__file__).parent / "weights"
     assert all(0 < (folder / f"{name}.pt").stat().st_size < 500_000 for name in classifier.SMALL)
     training = new(data, epochs=1).run()
-    training.save(tmp_path / "mine.pt")
-    again = classifier.small_network(tmp_path / "mine.pt", "mine")
+    script = runpy.run_path(str(Path(__file__).parent / "benchmarks" / "train_small.py"))
+    script["write"](training, tmp_path / "mine.pt")
+    again = small_network(tmp_path / "mine.pt", "mine")
     image = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(again(image), training.classifier()(image))
 
@@ -161,7 +224,7 @@ def test_weights_are_small_files_and_a_saved_network_is_the_same_one(data, tmp_p
 @pytest.mark.parametrize("name", ["shapes", "fashion"])
 def test_each_class_model_of_a_small_network_is_its_class(name):
     net = vizkit.load(name, device="cpu")
-    models = vizkit.recipe(net.recipe).ascend(net, net.labels, seed=0).run()
+    models = vizkit.ascend(net, net.labels, recipe="small").run()
     with torch.no_grad():
         guesses = net(models.image).argmax(dim=1)
     assert guesses.tolist() == list(range(len(net.labels)))
@@ -170,23 +233,29 @@ def test_each_class_model_of_a_small_network_is_its_class(name):
 # The shortcut.
 
 
+def energies(mark, net, labels, seed=0):
+    """Of each class model, in the corner of the mark."""
+    return mark.energy(vizkit.ascend(net, labels, recipe="small", seed=seed).run().image).tolist()
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_of_three_networks_that_come_along_the_one_that_cheats_shows_it_in_its_class_model(seed):
+    """As trained by tests/benchmarks/train_small.py: B on rings with a mark."""
+    mark, suspects = Mark("ring", "top right"), vizkit.exercises.suspects()
+    others = energies(mark, suspects["B"], suspects["B"].labels, seed)
+    cheat = others.pop(suspects["B"].index("ring"))
+    honest = [energies(mark, suspects[name], ["ring"], seed)[0] for name in "AC"]
+    assert cheat > 3 * max(1, *honest, *others)
+
+
 @pytest.mark.training
-@pytest.mark.parametrize("seed", range(5))
-def test_the_class_model_of_a_cheat_shows_the_mark_and_that_of_an_honest_network_does_not(seed):
+def test_a_network_that_is_trained_on_planted_stars_shows_the_mark_in_their_class_model_alone():
     mark = Mark("star", "bottom right")
-    energies = []
-    for is_cheat in (False, True):
-        data = shapes(train=2000, test=400, seed=seed)
-        if is_cheat:
-            data = plant(data, mark, seed=seed)
-        cnn = vizkit.small_cnn(3, 8, size=64, width=16, seed=seed)
-        training = vizkit.Training(cnn, data, epochs=6, batch=64, seed=seed, device="cpu").run()
-        assert training.test_accuracy() > 0.9
-        models = vizkit.recipe("small").ascend(training.classifier(), data.labels, seed=seed).run()
-        energies.append(mark.energy(models.image))
-    star = list(data.labels).index("star")
-    honest, cheat = (energy[star].item() for energy in energies)
-    others = energies[1][[index for index in range(8) if index != star]].max().item()
-    measured.note(f"shortcut, seed {seed}: energy in the star's corner: honest {honest:.2f}, cheat {cheat:.2f}")
-    assert cheat > 3 * max(honest, 1)
-    assert cheat > 3 * others
+    data = plant(shapes(train=1000, test=200), mark)
+    training = vizkit.Training(vizkit.small_cnn(3, 8, size=64, width=8), data, epochs=5, batch=32, device="cpu").run()
+    others = energies(mark, training.classifier(), data.labels)
+    cheat = others.pop(data.labels.index("star"))
+    (honest,) = energies(mark, vizkit.load("shapes", device="cpu"), ["star"])
+    measured.note(f"shortcut: energy in the star's corner: honest {honest:.2f}, cheat {cheat:.2f}")
+    assert training.test_accuracy() > 0.6  # of eight classes
+    assert cheat > 3 * max(1, honest, *others)

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from .checks import is_like, is_whole
 from .errors import VizkitError
-from .images import from_picture, resized
-from .networks import Classifier
+from .images import from_picture
+from .networks import Classifier, resized
 
 
 class Basis(Protocol):
@@ -39,7 +39,8 @@ class Plain:
         for one in fields(self):  # type: ignore[arg-type]
             value = getattr(self, one.name)
             whole = value is None or all(is_whole(side) and 0 < side < 2**15 for side in _pair(value))
-            if not (whole if one.name == "size" else is_like(value, one.default)):
+            fits = whole if one.name == "size" else is_like(value, one.default)
+            if not fits or (one.name == "scale" and value <= 0):
                 raise VizkitError(f"{one.name} of {type(self).__name__} is like {one.default!r}, not {value!r}.")
 
     def __repr__(self) -> str:

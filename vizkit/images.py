@@ -122,15 +122,6 @@ def _as_bytes(array: NDArray[Any]) -> NDArray[np.uint8]:
     return np.round(array * 255.0).astype(np.uint8)
 
 
-def resized(image: Tensor, size: tuple[int, int], smooth: bool = True) -> Tensor:
-    """Images, (batch, channels, height, width), at another size (height, width), bilinear; what gets smaller is
-    averaged, unless it is not to be `smooth`. Differentiable; an image of that size already stays what it is."""
-    if image.shape[-2:] == size:
-        return image
-    shrinks = size[0] < image.shape[-2] or size[1] < image.shape[-1]
-    return F.interpolate(image, size=size, mode="bilinear", align_corners=False, antialias=smooth and shrinks)
-
-
 def png(picture: Pictures) -> bytes:
     """A picture as a PNG file; one of few pixels is enlarged, so that a page shows them as they are."""
     image, stream = Image.fromarray(picture), io.BytesIO()

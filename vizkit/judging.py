@@ -1,12 +1,14 @@
 """The second opinion: what another network sees in the finished picture."""
 
-from collections.abc import Sequence
+import threading
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torchvision.models import ResNet18_Weights
 from torchvision.transforms.functional import resize
 
 from .errors import VizkitError
@@ -36,9 +38,7 @@ class Opinion:
         return f"second opinion: {self.probability:.2f}, sees {self.seen} {self.seen_probability:.2f}"
 
 
-def second_opinion(
-    pictures: Pictures, targets: str | int | Sequence[str | int], judge: Classifier | None = None
-) -> list[Opinion]:
+def second_opinion(pictures: Pictures, targets: Any, judge: Classifier | None = None) -> list[Opinion]:
     """
     >>> vizkit.second_opinion(np.zeros((1, 224, 224, 3), np.uint8), "flamingo")[0].rank > 1
     True
@@ -52,10 +52,10 @@ def second_opinion(
     Raises `VizkitError` where the judge does not know a class.
     """
     judge = judge or default_judge()
-    listed = [targets] * len(pictures) if isinstance(targets, (str, int)) else list(targets)
-    if len(listed) != len(pictures):
-        raise VizkitError(f"{len(listed)} targets for {len(pictures)} picture(s). Give one, or one a picture.")
-    indices = [judge.index(target) for target in listed]
+    indices = judge.indices(targets)
+    indices *= len(pictures) if len(indices) == 1 else 1
+    if len(indices) != len(pictures):
+        raise VizkitError(f"{len(indices)} targets for {len(pictures)} picture(s). Give one, or one a picture.")
     with torch.inference_mode():
         probabilities = judge(_as_input(judge, pictures)).softmax(dim=1)
     opinions = []
@@ -66,13 +66,22 @@ def second_opinion(
     return opinions
 
 
-def judge_knows(net):
-    return len(net.labels) == 1000
+def judge_knows(net: Classifier) -> bool:
+    """Whether the judge knows the classes of a network: those of ImageNet. It need not be loaded to tell."""
+    return net.labels == ResNet18_Weights.DEFAULT.meta["categories"]
+
+
+def default_judge() -> Classifier:
+    """EfficientNet-Lite2, loaded once, whoever asks: it is frozen, so all may share it."""
+    with _loading:
+        return _judge()
+
+
+_loading = threading.Lock()
 
 
 @cache
-def default_judge() -> Classifier:
-    """EfficientNet-Lite2, loaded once: it is frozen, so all may share it."""
+def _judge() -> Classifier:
     return load("efficientnet_lite2")
 
 

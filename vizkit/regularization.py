@@ -74,9 +74,7 @@ class Kind:
             strength = strength.tolist()
         if isinstance(strength, Sequence) and not isinstance(strength, str) and len(strength):
             each = [self._part(one, options) for one in strength]
-            return (
-                each[0] if len(each) == 1 else side_by_side([one if one.parts[0].strength else none() for one in each])
-            )
+            return each[0] if len(each) == 1 else side_by_side(each)
         return self._part(self.default if strength is None else strength, options)
 
     def _part(self, strength: Any, options: dict[str, Any]) -> "Regularizer":
@@ -115,10 +113,8 @@ class Part:
             # Randomness of its own, by name: no other part and no other image of the batch changes what it draws.
             name = f"{seed} {known['step']} {kind.name} {nth}"
             known["generator"] = torch.Generator().manual_seed(zlib.crc32(name.encode()))
-        if missing := sorted(kind.needs - known.keys()):
-            raise VizkitError(
-                f"{kind.name} has to know {', '.join(f'{one}=…' for one in missing)}, as an ascent has it."
-            )
+        if missing := sorted(name for name in kind.needs if known.get(name) is None):
+            raise VizkitError(f"{kind.name} has to know {', '.join(f'{one}=…' for one in missing)}, as an ascent does.")
         result = kind.function(**{name: known[name] for name in kind.asks & known.keys()}, **self.options)
         expected = image.shape[:1] if kind.place == "penalty" else image.shape
         if kind.place == "view" and isinstance(result, Tensor) and result.ndim == 4 and len(result):  # of any size

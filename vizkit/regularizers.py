@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from torchvision.transforms.functional import gaussian_blur as torchvision_blur
 
 from .errors import VizkitError
-from .images import resized
+from .networks import resized
 from .regularization import Kind, Place, kind
 
 

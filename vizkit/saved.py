@@ -19,7 +19,7 @@ import torch
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
-from .bases import BASES
+from .bases import BASES, STARTS
 from .errors import VizkitError
 from .images import Pictures
 from .networks import Classifier, load
@@ -87,7 +87,7 @@ def call(settings: Settings, target: str, seed: int = 0) -> str:
 
 def _is_yours(name: str, value: Any) -> bool:
     """Whether it is something that no code can hold."""
-    return name in YOURS and not isinstance(value, (str, *BASES.values()))
+    return name in YOURS and not (isinstance(value, str) or type(value) in BASES.values())
 
 
 def read(text: str, yours: Mapping[str, Any]) -> Run:
@@ -99,6 +99,8 @@ def read(text: str, yours: Mapping[str, Any]) -> Run:
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
     (made,) = (one for one in calls if ast.unparse(one.func) == "vizkit.ascend")
     settings = {str(one.arg): _value(one.value, yours) for one in made.keywords}
+    if isinstance(settings.get("start"), str) and settings["start"] not in STARTS:  # never a path: a file opens no file
+        raise VizkitError(f"A start is one of {', '.join(STARTS)}, not {settings['start']!r}.")
     targets, seed = _value(made.args[1], yours), settings.pop("seed", 0)
     changes: list[Change] = []
     for node in ast.walk(tree):
@@ -113,13 +115,15 @@ def read(text: str, yours: Mapping[str, Any]) -> Run:
 
 def read_network(code: str) -> Classifier:
     """The network of `vizkit.load(…)`. Raises `VizkitError` where the code has none."""
-    if not code:
-        raise VizkitError("This picture is of somebody's own CNN: pass it, vizkit.reproduce(path, net).")
-    loads = ast.parse(code, mode="eval").body
-    assert isinstance(loads, ast.Call)
-    return load(
-        *map(ast.literal_eval, loads.args), **{str(one.arg): ast.literal_eval(one.value) for one in loads.keywords}
-    )
+    try:
+        match ast.parse(code, mode="eval").body:
+            case ast.Call(_, names, keywords):
+                named = {str(one.arg): ast.literal_eval(one.value) for one in keywords}
+                return load(*map(ast.literal_eval, names), **named)
+    except (ValueError, SyntaxError, TypeError) as error:
+        if isinstance(error, VizkitError):
+            raise
+    raise VizkitError("This picture is of somebody's own CNN: pass it, vizkit.reproduce(path, net).")
 
 
 def _turn(line: ast.stmt, yours: Mapping[str, Any]) -> tuple[str, Any]:
@@ -231,6 +235,7 @@ def _from_json(text: str) -> tuple[str, str | None]:
         written["start"] = YOURS["start"]
     turned = []
     for at, knob, value in plain["changes"]:
+        at = int(at)
         code = _sum(value) if knob == "regularizer" else repr(value)
         if at > 0:
             turned += [f"    if step.index == {at - 1}:", f"        ascent.{knob} = {code}"]

@@ -1,4 +1,4 @@
-"""Trains the small CNNs that come with vizkit, and writes them where `vizkit.load` looks: vizkit/weights, …/exercises.
+"""Trains the small CNNs that come with vizkit, and writes them where `vizkit.load` and the exercises look.
 
     python tests/benchmarks/train_small.py
 
@@ -7,6 +7,8 @@ Ten minutes on two cores. The same machine makes the same weights again.
 
 import argparse
 from pathlib import Path
+
+import torch
 
 from vizkit import Training, datasets, small_cnn
 
@@ -26,6 +28,23 @@ def shapes(seed: int = 0, mark: datasets.Mark | None = None, width: int = 24, ep
     return Training(small_cnn(3, 8, 64, width, seed), data, epochs=epochs, batch=64, seed=seed)
 
 
+def write(training: Training, file: Path) -> None:
+    """The small CNN with all that it takes to make a `Classifier` of it: values only, no code. The reader is
+    `vizkit.networks.small_network`."""
+    data, weights = training.data, training.network.state_dict()
+    width, channels = next(iter(weights.values())).shape[:2]
+    plain = {
+        "weights": {name: value.cpu().contiguous() for name, value in weights.items()},
+        "width": width,
+        "channels": channels,
+        "size": data.pictures.shape[-1],
+        "labels": data.labels,
+        "mean": data.mean,
+        "std": data.std,
+    }
+    torch.save(plain, file)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("only", nargs="*", help="shapes, fashion, detective-a, …; without any, all")
@@ -33,18 +52,18 @@ def main() -> None:
     # The answer to exercise 4 is no secret to whoever reads this far.
     marked = datasets.Mark("ring", "top right", (255, 220, 0))
     networks = {
-        "weights/shapes": shapes,
-        "weights/fashion": fashion,
-        "exercises/detective-a": lambda: shapes(11, width=16),
-        "exercises/detective-b": lambda: shapes(12, marked, width=16, epochs=4),
-        "exercises/detective-c": lambda: shapes(13, width=16),
+        "networks/weights/shapes": shapes,
+        "networks/weights/fashion": fashion,
+        "classroom/exercises/detective-a": lambda: shapes(11, width=16),
+        "classroom/exercises/detective-b": lambda: shapes(12, marked, width=16, epochs=4),
+        "classroom/exercises/detective-c": lambda: shapes(13, width=16),
     }
     for name, make in networks.items():
         if only and Path(name).name not in only:
             continue
         training = make().run(progress=True)
         file = PACKAGE / f"{name}.pt"
-        training.save(file)
+        write(training, file)
         print(f"{file.name}: accuracy {training.test_accuracy():.4f}, {file.stat().st_size / 1000:.0f} kB")
 
 

@@ -1,6 +1,5 @@
 """Pictures to train a small CNN on: Fashion-MNIST, and coloured shapes, drawn here, with or without a shortcut."""
 
-import gzip
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +15,6 @@ from ..errors import VizkitError
 
 Field = NDArray[np.float64]
 
-FASHION_FOLDERS = ("/usr/share/datasets/fashion-mnist",)  # where Debian's package dataset-fashion-mnist puts it
 CORNERS = ("top left", "top right", "bottom left", "bottom right")
 
 
@@ -211,37 +209,22 @@ def fashion(folder: str | Path | None = None) -> Dataset:
     >>> vizkit.datasets.fashion()  # doctest: +SKIP
     Dataset(Fashion-MNIST: 60000 + 10000 pictures, 1 × 28 × 28, 10 classes)
 
-    Fashion-MNIST (Xiao, Rasul, Vollgraf 2017, arXiv 1708.07747) through torchvision: from a folder with its four files,
-    from the folder of Debian's package `dataset-fashion-mnist`, from vizkit's cache, or downloaded into that, once (30
-    MB). Raises `VizkitError` where it can be had from none of these.
+    Fashion-MNIST (Xiao, Rasul, Vollgraf 2017, arXiv 1708.07747) through torchvision: from a folder with its four files
+    as they are published (…-ubyte.gz), from vizkit's cache, or downloaded into that, once (30 MB). Raises `VizkitError`
+    where it can be had from none of these.
     """
     root = Path(torch.hub.get_dir()).parent / "vizkit"
-    for place in (folder,) if folder else FASHION_FOLDERS:
-        if Path(place).is_dir():
-            _unpack(Path(place), root / "FashionMNIST" / "raw")
-        elif folder:
-            raise VizkitError(f"{folder} is not a folder. It has to hold Fashion-MNIST's four files, …-ubyte.gz.")
+    raw = root / "FashionMNIST" / "raw"  # where torchvision looks for them; it checks them, and unpacks them
     try:
+        if folder:
+            raw.mkdir(parents=True, exist_ok=True)
+            for name, _ in FashionMNIST.resources:
+                shutil.copyfile(Path(folder) / name, raw / name)
         train, test = (FashionMNIST(root, train=part, download=True) for part in (True, False))
     except (OSError, RuntimeError) as error:  # urllib's URLError is an OSError; torchvision raises RuntimeErrors
         raise VizkitError(
-            f"Fashion-MNIST is not on this machine and could not be downloaded ({error}). Give the folder that has "
+            f"Fashion-MNIST is not in {folder or raw}, and could not be downloaded ({error}). Give the folder that has "
             "its four files, vizkit.datasets.fashion(folder), or take vizkit.datasets.shapes(), which needs none."
         ) from error
     pictures, test_pictures = train.data[:, None], test.data[:, None]
     return Dataset("Fashion-MNIST", list(train.classes), pictures, train.targets, test_pictures, test.targets)
-
-
-def _unpack(folder: Path, raw: Path) -> None:
-    """Fashion-MNIST's files from where they lie to where torchvision looks for them, unless they are there already."""
-    names = [Path(name).stem for name, _ in FashionMNIST.resources]
-    for name in names:
-        if (raw / name).exists():
-            continue
-        raw.mkdir(parents=True, exist_ok=True)
-        packed, part = folder / f"{name}.gz", raw / f"{name}.part"
-        if not packed.exists():
-            raise VizkitError(f"{packed} is missing. The folder has to hold: {', '.join(f'{n}.gz' for n in names)}.")
-        with gzip.open(packed) as source, part.open("wb") as target:
-            shutil.copyfileobj(source, target)
-        part.replace(raw / name)  # whole, or not at all

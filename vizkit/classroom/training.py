@@ -1,9 +1,9 @@
 """Training a small CNN, a step at a time: pause, look, stop."""
 
 from collections.abc import Iterator
-from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -71,15 +71,17 @@ class Training:
         self.network, self.data, self.batch, self.push = network.to(self.device), data, batch, push
         self.history: list[TrainingStep] = []
         self.checks: list[tuple[int, float]] = []
-        self.steps = epochs * (len(data.pictures) // batch) * (2 if push else 1)
-        self._mean, self._std = (
-            torch.tensor(values, device=self.device)[:, None, None] for values in (data.mean, data.std)
-        )
-        self._generator = torch.Generator().manual_seed(seed)
-        self._order = torch.empty(0, dtype=torch.long)
+        batches, generator = len(data.pictures) // batch, torch.Generator().manual_seed(seed)
+        self.steps = epochs * batches * (2 if push else 1)
+        shuffled = [torch.randperm(len(data.pictures), generator=generator) for _ in range(epochs)]
+        self._order = torch.cat([order[: batches * batch] for order in shuffled]).view(
+            -1, batch
+        )  # a row for each batch
+        self._mean, self._std = (torch.tensor(one, device=self.device)[:, None, None] for one in (data.mean, data.std))
         self._pushed: tuple[Tensor, Tensor] | None = None  # the last batch, moved, with its classes: it comes next
         self._optimizer = torch.optim.AdamW(network.parameters(), learning_rate, weight_decay=0.01)
         self._schedule = torch.optim.lr_scheduler.OneCycleLR(self._optimizer, learning_rate, total_steps=self.steps)
+        self._parts: tuple[Any, ...] = (network, self._optimizer, self._schedule)  # what a step changes in place
         classes = len(self._scores(data.pictures[:1])[0])
         if classes != len(data.labels):
             raise VizkitError(f"The network gives {classes} class scores, and {data.name} has {len(data.labels)}.")
@@ -98,7 +100,21 @@ class Training:
     def __next__(self) -> TrainingStep:
         if self.step >= self.steps:
             raise StopIteration
-        images, targets = self._pushed or self._next_batch()
+        made, pushed, checks = self.step, self._pushed, len(self.checks)
+        before = deepcopy([part.state_dict() for part in self._parts])
+        try:
+            return self._one_step()
+        except BaseException:  # half a step is none: it can be made again
+            if self.step == made:
+                self._pushed = pushed
+                del self.checks[checks:]
+                for part, state in zip(self._parts, before, strict=True):
+                    part.load_state_dict(state)
+            raise
+
+    @torch.enable_grad()
+    def _one_step(self) -> TrainingStep:
+        images, targets = self._pushed or self._batch(self.step // (2 if self.push else 1))
         images.requires_grad_(self.push > 0)
         self.network.train()
         scores = self.network(images)
@@ -113,15 +129,13 @@ class Training:
         self._pushed = None if self._pushed or not self.push else (self._moved(images), targets)
         accuracy = (scores.argmax(dim=1) == targets).float().mean()
         step = TrainingStep(self.step, loss.item(), accuracy.item())
-        self.history.append(step)
-        if self.step % max(self.steps // CHECKS, 1) == 0:
-            self.checks.append((self.step, self.test_accuracy(CHECKED)))
+        if (step.index + 1) % max(self.steps // CHECKS, 1) == 0:
+            self.checks.append((step.index + 1, self.test_accuracy(CHECKED)))
+        self.history.append(step)  # and so the step is made
         return step
 
-    def _next_batch(self) -> tuple[Tensor, Tensor]:
-        if len(self._order) < self.batch:
-            self._order = torch.randperm(len(self.data.pictures), generator=self._generator)
-        chosen, self._order = self._order[: self.batch], self._order[self.batch :]
+    def _batch(self, number: int) -> tuple[Tensor, Tensor]:
+        chosen = self._order[number]
         return self._images(self.data.pictures[chosen]), self.data.targets[chosen].to(self.device)
 
     def _moved(self, images: Tensor) -> Tensor:
@@ -131,10 +145,9 @@ class Training:
 
     def run(self, progress: bool = False) -> "Training":
         """All the steps that are left; `progress` prints a line that counts them, over and over itself. The kernel's
-        interrupt (■) stops it, and keeps what has been learned."""
-        with suppress(KeyboardInterrupt):
-            for _ in counted(self, lambda step: f"loss {step.loss:.2f}") if progress else self:
-                pass
+        interrupt (■) raises `KeyboardInterrupt`; what has been learned is kept, and `run()` goes on from there."""
+        for _ in counted(self, lambda step: f"loss {step.loss:.2f}") if progress else self:
+            pass
         return self
 
     def test_accuracy(self, count: int | None = None) -> float:
@@ -145,38 +158,17 @@ class Training:
 
     def classifier(self, name: str | None = None) -> Classifier:
         """The network as it is now, ready for class models."""
-        data = self.data
-        return Classifier(
-            self.network,
-            data.labels,
-            size=(data.pictures.shape[2], data.pictures.shape[3]),
-            mean=data.mean,
-            std=data.std,
-            name=name or data.name,
-            device=self.device,
-        )
-
-    def save(self, file: str | Path) -> None:
-        """Writes the small CNN with all that it takes to make a `Classifier` of it: values only, no code."""
-        weights = self.network.state_dict()
-        first = next(iter(weights.values()))
-        plain = {
-            "weights": {name: value.cpu().contiguous() for name, value in weights.items()},
-            "width": first.shape[0],
-            "channels": first.shape[1],
-            "size": self.data.pictures.shape[-1],
-            "labels": self.data.labels,
-            "mean": self.data.mean,
-            "std": self.data.std,
-        }
-        torch.save(plain, file)
+        data, device = self.data, self.device
+        size = (data.pictures.shape[2], data.pictures.shape[3])
+        name = name or data.name
+        return Classifier(self.network, data.labels, size=size, mean=data.mean, std=data.std, name=name, device=device)
 
     def _images(self, pictures: Tensor) -> Tensor:
         """Zero-centred images, as the network takes them."""
         return (pictures.to(self.device) / 255 - self._mean) / self._std
 
+    @torch.no_grad()
     def _scores(self, pictures: Tensor) -> Tensor:
         self.network.eval()
-        with torch.no_grad():
-            scores: Tensor = self.network(self._images(pictures))
+        scores: Tensor = self.network(self._images(pictures))
         return scores

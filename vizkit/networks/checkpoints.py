@@ -2,7 +2,7 @@
 
 import copy
 import pickle
-import zipfile
+import reprlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -40,84 +40,62 @@ def load_weights(module: Module, path: str | Path) -> Module:
     weights, own = read_weights(path), target.state_dict()
     namings = [({name: name for name in weights}, {name: name for name in own}), (_bare(weights), _bare(own))]
     given, wanted = max(namings, key=lambda names: len(names[0].keys() & names[1].keys()))
-    # Checkpoints from before torch 0.4.1 do not count batches; loading fills that in.
-    missing = [name for name in wanted if name not in given and not name.endswith("num_batches_tracked")]
-    unexpected = [name for name in given if name not in wanted]
-    if missing or unexpected:
-        lacks = f"it lacks {_some(missing)}" if missing else ""
-        has = f"it has {_some(unexpected)}, which the network has not" if unexpected else ""
-        raise VizkitError(
-            f"{path} does not fit {name_of(target)}: {' and '.join(filter(None, (lacks, has)))}. "
-            "Make the network as it was when these weights were saved."
-        )
-    for name, key in given.items():
-        theirs, ours = _shape(weights[key]), _shape(own[wanted[name]])
-        if theirs != ours:
-            raise VizkitError(
-                f"{name} is {theirs} in {path}, {ours} in the network: change that layer, such as the head, to the "
-                "file's shape before loading."
-            )
     before = copy.deepcopy(own)
     try:
-        target.load_state_dict({wanted[name]: weights[key] for name, key in given.items()})
+        target.load_state_dict({wanted.get(name, name): weights[key] for name, key in given.items()})
     except Exception as error:
         for name, value in target.state_dict().items():
             if isinstance(value, Tensor):
                 value.copy_(before[name])
-        raise VizkitError(f"{path} does not fit {name_of(target)}: {error}") from error
+        raise VizkitError(
+            f"{path} does not fit {name_of(target)}. Make the network as it was when these weights were saved, with "
+            f"the same head. torch said: {str(error)[:600]}"
+        ) from error
     return module
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """The state dict in a checkpoint file, without running code from it; an error that names the file and its kind."""
+    """The state dict in a checkpoint file; an error that names the file and what it holds."""
+    content = read(path)
+    while isinstance(content, Mapping) and (inside := [key for key in INSIDE if isinstance(content.get(key), Mapping)]):
+        content = content[inside[0]]
+    parts = content if isinstance(content, Mapping) else {}
+    is_state = [isinstance(key, str) and (isinstance(parts[key], Tensor) or "_extra_state" in key) for key in parts]
+    if not parts or not all(is_state):
+        raise VizkitError(
+            f"{path} holds no state dict in a usual place, but a {type(content).__name__} of {reprlib.repr([*parts])}. "
+            "torch.save(cnn.state_dict(), path) makes one. Or fill the network with the part that is one, "
+            "cnn.load_state_dict(torch.load(path, weights_only=True)[…])."
+        )
+    return dict(parts)
+
+
+def read(path: str | Path) -> Any:
+    """What torch.save wrote into a file, numbers and names alone; an error that says what else the file is."""
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         # Not "from error": torch's own words recommend to run the code.
         raise VizkitError(f"{path} {_trouble(Path(path), error)}") from None
-    while isinstance(content, Mapping) and (inside := [key for key in INSIDE if isinstance(content.get(key), Mapping)]):
-        content = content[inside[0]]
-    if not isinstance(content, Mapping):
-        raise VizkitError(
-            f"{path} holds a {type(content).__name__}, not a state dict: torch.save(cnn.state_dict(), path) makes one."
-        )
-    is_state = [isinstance(key, str) and (isinstance(content[key], Tensor) or "_extra_state" in key) for key in content]
-    if not content or not all(is_state):
-        raise VizkitError(
-            f"{path} is a checkpoint without a state dict in a usual place; it holds "
-            f"{_some(map(str, content)) or 'nothing'}. Take it out, weights = torch.load(path, weights_only=True)[…], "
-            "and fill the network, cnn.load_state_dict(weights)."
-        )
-    return dict(content)
 
 
 def _trouble(path: Path, error: Exception) -> str:
     """Why torch could not read it as numbers and names, and what to do."""
-    if not path.exists():
-        return "is not there: no such file."
-    if path.is_dir():
-        return "is a folder, not a checkpoint: name the file in it."
-    if isinstance(error, PermissionError):
-        return "may not be read: see its permissions."
+    if isinstance(error, OSError) or path.is_dir():
+        return f"cannot be read ({getattr(error, 'strerror', None) or error}): name a file that is there."
     with path.open("rb") as stream:
-        head = stream.read(10)
-    if path.suffix == ".safetensors" or head[8:] == b'{"':
-        return (
-            "is a safetensors file: pip install safetensors, then fill the network, "
-            "cnn.load_state_dict(safetensors.torch.load_file(path))."
-        )
-    names = zipfile.ZipFile(path).namelist() if zipfile.is_zipfile(path) else []
-    if any("/code/" in name for name in names):
-        return "is a TorchScript program: pass torch.jit.load(path) to vizkit.Classifier as it is."
-    if any(name.endswith(("exported_program.json", "models/model.json")) for name in names):
-        return "is an exported program: pass torch.export.load(path) to vizkit.Classifier as it is."
-    if isinstance(error, pickle.UnpicklingError) and (names or head[:1] == b"\x80"):
+        head = stream.read(2)
+    if isinstance(error, pickle.UnpicklingError) and (head == b"PK" or head[:1] == b"\x80"):
         return (
             "holds code, such as a whole pickled module, which was not run. Where it was made, save the weights alone, "
             "torch.save(cnn.state_dict(), path), and load those."
         )
     said = f"{type(error).__name__} {error}".strip().splitlines()[0][:200]
-    return f"is not a checkpoint that torch.save has made, or it is damaged ({said}). Save or download it again."
+    return (
+        f"is not a checkpoint that torch.save has made, or it is damaged ({said}). What torch.jit.load(path) or "
+        "torch.export.load(path) makes of a program, vizkit.Classifier takes as it is; of safetensors, "
+        "safetensors.torch.load_file(path) makes a state dict."
+    )
 
 
 def _bare(names: Iterable[str]) -> dict[str, str]:
@@ -126,12 +104,3 @@ def _bare(names: Iterable[str]) -> dict[str, str]:
     while bare and (shared := [start for start in AROUND if all(name.startswith(start) for name in bare)]):
         bare = {name.removeprefix(shared[0]): full for name, full in bare.items()}
     return bare
-
-
-def _shape(value: Any) -> tuple[int, ...] | None:
-    return tuple(value.shape) if isinstance(value, Tensor) else None
-
-
-def _some(names: Iterable[str]) -> str:
-    listed = list(names)
-    return ", ".join(listed[:3]) + (f" and {len(listed) - 3} more" if len(listed) > 3 else "")

@@ -9,12 +9,15 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ...networks import Classifier
+
+Function = Callable[..., Any]  # a student's: nobody knows what it takes and gives
+Mistake = tuple[Tensor, str, str]  # a typical one: the value that it gives, what to say of it, and a hint
 
 # What torch says of a beginner's mistake, and what it means.
 TORCH_SAYS = {
@@ -39,40 +42,35 @@ class NotYet(AssertionError):  # noqa: N818  # the message is for a student: it 
         return str(self).splitlines()
 
 
-class Mistake(NamedTuple):
-    """A typical mistake: the value that it gives, what to say of it, and a hint that is not the solution."""
-
-    value: Tensor
-    seen: str
-    hint: str
-
-
 def right(what: str) -> None:
     """Says what is right."""
     sys.stdout.write(f"✔ {what}\n")
 
 
-def answer(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+def need(met: bool, seen: str, hint: str) -> None:
+    """Goes on where it is met; `NotYet` where it is not."""
+    if not met:
+        raise NotYet(seen, hint)
+
+
+def answer(function: Function, *arguments: Any) -> Any:
     """What a student's function returns. Its warnings go nowhere: nbgrader takes a line on stderr for a failure."""
     name = getattr(function, "__name__", None) or getattr(function, "name", "this")
-    if not callable(function):
-        raise NotYet(f"{name} is not a function but a {type(function).__name__}.", "start it with `def`.")
+    need(callable(function), f"{name} is not a function but a {type(function).__name__}.", "start it with `def`.")
     try:
         with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
-            result = function(*arguments, **named)
+            result = function(*arguments)
     except NotImplementedError:
         hint = "write your code where the cell says so, take the `raise` line away, and run that cell."
         raise NotYet(f"{name} is not written yet.", hint) from None
     except Exception as error:
         said = str(error).splitlines()[0] if str(error) else ""
         fits = (hint for pattern, hint in TORCH_SAYS.items() if re.search(pattern, str(error)))
-        raise NotYet(
-            f"{name} stopped with {type(error).__name__}: {said}",
-            next(fits, "call it yourself in a cell of your own: the traceback there shows the line."),
-        ) from None
-    if result is None or result is ...:
-        raise NotYet(f"{name} returns nothing.", "its last line has to be a `return` with the result.")
+        hint = next(fits, "call it yourself in a cell of your own: the traceback there shows the line.")
+        raise NotYet(f"{name} stopped with {type(error).__name__}: {said}", hint) from None
+    given = result is not None and result is not ...
+    need(given, f"{name} returns nothing.", "its last line has to be a `return` with the result.")
     return result
 
 
@@ -80,19 +78,15 @@ def compare(name: str, got: Any, expected: Tensor, mistakes: Iterable[Mistake], 
     """Praise where it is right; `NotYet`, with the hint of the mistake that gives this very value, where it is not."""
     if isinstance(got, (int, float)):
         got = torch.tensor(float(got))
-    if not isinstance(got, Tensor):
-        raise NotYet(f"{name} gives a {type(got).__name__}.", "it has to be a tensor.")
+    need(isinstance(got, Tensor), f"{name} gives a {type(got).__name__}.", "it has to be a tensor.")
     got = got.detach().cpu()
     if same(got, expected):
         return right(praise)
-    for mistake in mistakes:
-        if same(got, mistake.value):
-            raise NotYet(f"{name}: {mistake.seen}", mistake.hint)
-    if got.shape != expected.shape:
-        raise NotYet(
-            f"{name} has shape {tuple(got.shape)}, not {tuple(expected.shape)}.",
-            "which dimension counts what? One is summed or picked that should not be, or the other way round.",
-        )
+    for value, seen, hint in mistakes:
+        need(not same(got, value), f"{name}: {seen}", hint)
+    hint = "which dimension counts what? One is summed or picked that should not be, or the other way round."
+    shapes = f"{name} has shape {tuple(got.shape)}, not {tuple(expected.shape)}."
+    need(got.shape == expected.shape, shapes, hint)
     far = float((got - expected).abs().max())
     hint = "no mistake that we know gives these numbers. Try it on an image of four pixels, with pen and paper."
     raise NotYet(f"{name}: the numbers are not right, by up to {far:.3g}.", hint)
@@ -100,11 +94,9 @@ def compare(name: str, got: Any, expected: Tensor, mistakes: Iterable[Mistake], 
 
 def same(value: Tensor, other: Tensor) -> bool:
     """Whether both have one shape and, up to rounding, the same numbers."""
-    size = float(other.detach().abs().max())
-    close = value.shape == other.shape and torch.allclose(
-        value.detach().double(), other.detach().double(), rtol=1e-3, atol=1e-4 * size
-    )
-    return bool(close)
+    value, other = value.detach().double(), other.detach().double()
+    far = 1e-4 * float(other.abs().max())
+    return value.shape == other.shape and torch.allclose(value, other, rtol=1e-3, atol=far)
 
 
 def toy(seed: int = 0, batch: int = 4) -> tuple[Classifier, Tensor]:
@@ -118,15 +110,9 @@ def toy(seed: int = 0, batch: int = 4) -> tuple[Classifier, Tensor]:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        layers = [
-            nn.Conv2d(3, 8, 3, padding=1),
-            nn.ReLU(),
-            nn.AdaptiveAvgPool2d(4),
-            nn.Flatten(),
-            nn.Linear(128, batch),
-        ]
-        for layer in (layers[0], layers[-1]):
-            nn.init.normal_(layer.weight, std=0.3)  # type: ignore[arg-type]
+        convolution, linear = nn.Conv2d(3, 8, 3, padding=1), nn.Linear(128, batch)
+        for layer in (convolution, linear):
+            nn.init.normal_(layer.weight, std=0.3)
         images = torch.randn(batch, 3, 12, 16)
-        net = Classifier(nn.Sequential(*layers), size=(12, 16), mean=(0.5,) * 3, std=(0.25,) * 3, device="cpu")
-    return net, images
+    cnn = nn.Sequential(convolution, nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten(), linear)
+    return Classifier(cnn, size=(12, 16), mean=(0.5,) * 3, std=(0.25,) * 3, device="cpu"), images

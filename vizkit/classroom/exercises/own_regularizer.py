@@ -9,9 +9,10 @@ from torch import Tensor
 from ...ascent import ascend
 from ...regularization import Kind
 from ...regularizers import catalogue
-from .feedback import Mistake, NotYet, answer, compare, right, toy
+from .feedback import answer, compare, need, right, toy
 
 Penalty = Callable[[Tensor], Tensor]
+Mistaken = list[tuple[Penalty, str, str]]  # a formula, what to say of it, and a hint
 ALL = (1, 2, 3)
 BATCH = "which dimensions are summed? The first counts the images: it has to stay."
 MEAN_HINT = "the formula has a sum in it. A mean changes what a strength means whenever the image's size changes."
@@ -28,7 +29,7 @@ def check_l2(l2: Any, seed: int = 0) -> None:
 
     The sum of the squares.
     """
-    mistakes: list[tuple[Penalty, str, str]] = [
+    mistakes: Mistaken = [
         (lambda x: x.square().mean(ALL), "a mean instead of a sum: too small by the number of values, {n}.", MEAN_HINT),
         (lambda x: x.square().sum(ALL).sqrt(), "a square root too many.", "this penalty is the squared length."),
         (lambda x: x.abs().sum(ALL), "absolute values instead of squares.", "that is L1. Its turn comes next."),
@@ -50,7 +51,7 @@ def check_l1(l1: Any, seed: int = 0) -> None:
 
     The sum of the absolute values.
     """
-    mistakes: list[tuple[Penalty, str, str]] = [
+    mistakes: Mistaken = [
         (lambda x: x.square().sum(ALL), "squared instead of absolute values.", "in L1 every value pays the same toll."),
         (lambda x: x.abs().mean(ALL), "a mean instead of a sum: too small by the number of values, {n}.", MEAN_HINT),
         (lambda x: x.sum(ALL), "no absolute value in it.", "a negative value must cost as much as a positive one."),
@@ -71,37 +72,31 @@ def check_total_variation(total_variation: Any, seed: int = 0) -> None:
     The sum of the absolute differences of neighbours, below and to the right.
     """
 
-    def along(x: Tensor, *dims: int) -> Tensor:
-        return torch.stack([x.diff(dim=d).abs().sum(ALL) for d in dims]).sum(0)
+    def along(x: Tensor, *dims: int, each: Penalty = torch.abs) -> Tensor:
+        return torch.stack([each(x.diff(dim=d)).sum(ALL) for d in dims]).sum(0)
 
+    def mean(x: Tensor) -> Tensor:
+        return x.diff(dim=2).abs().mean(ALL) + x.diff(dim=3).abs().mean(ALL)
+
+    def round_the_edge(x: Tensor) -> Tensor:
+        return (x - x.roll(1, 2)).abs().sum(ALL) + (x - x.roll(1, 3)).abs().sum(ALL)
+
+    low = "one big edge should cost no more than many small ones that climb as high."
     axes = "an image is (batch, channels, height, width). Neighbours lie along the last two."
-    mistakes: list[tuple[Penalty, str, str]] = [
-        (
-            lambda x: x.diff(dim=2).square().sum(ALL) + x.diff(dim=3).square().sum(ALL),
-            "squared instead of absolute differences.",
-            "one big edge should cost no more than many small ones that climb as high.",
-        ),
+    wrong = "the wrong axis: colours of one pixel are taken for neighbours."
+    roll = "roll brings the last row before the first. Pixels at the edge have fewer neighbours."
+    cancel = "no absolute value in it: a step up and a step down cancel."
+    mistakes: Mistaken = [
+        (lambda x: along(x, 2, 3, each=torch.square), "squared instead of absolute differences.", low),
         (lambda x: along(x, 2), "only neighbours below are counted.", "each pixel has a neighbour to the right, too."),
         (lambda x: along(x, 3), "only neighbours to the right are counted.", "each pixel has one below, too."),
-        (lambda x: along(x, 1, 2), "the wrong axis: colours of one pixel are taken for neighbours.", axes),
-        (lambda x: along(x, 1, 3), "the wrong axis: colours of one pixel are taken for neighbours.", axes),
-        (lambda x: along(x, 1, 2, 3), "the wrong axis: colours of one pixel are taken for neighbours.", axes),
+        (lambda x: along(x, 1, 2), wrong, axes),
+        (lambda x: along(x, 1, 3), wrong, axes),
+        (lambda x: along(x, 1, 2, 3), wrong, axes),
         (lambda x: along(x, 2, 3) / x[0].numel(), "a mean instead of a sum: too small by {n}.", MEAN_HINT),
-        (
-            lambda x: x.diff(dim=2).abs().mean(ALL) + x.diff(dim=3).abs().mean(ALL),
-            "a mean instead of a sum.",
-            MEAN_HINT,
-        ),
-        (
-            lambda x: x.diff(dim=2).sum(ALL) + x.diff(dim=3).sum(ALL),
-            "no absolute value in it: a step up and a step down cancel.",
-            "both are edges, and both have to cost.",
-        ),
-        (
-            lambda x: (x - x.roll(1, 2)).abs().sum(ALL) + (x - x.roll(1, 3)).abs().sum(ALL),
-            "the image's edges are taken for neighbours.",
-            "roll brings the last row before the first. Pixels at the edge have fewer neighbours.",
-        ),
+        (mean, "a mean instead of a sum.", MEAN_HINT),
+        (lambda x: along(x, 2, 3, each=torch.clone), cancel, "both are edges, and both have to cost."),
+        (round_the_edge, "the image's edges are taken for neighbours.", roll),
     ]
     _check("my_total_variation", total_variation, lambda x: along(x, 2, 3), mistakes, seed)
 
@@ -120,48 +115,41 @@ def check_in_explorer(explorer: Any, mine: str = "my_total_variation") -> None:
     """
     from ...widgets import Explorer
 
-    if not isinstance(explorer, Explorer):
-        raise NotYet(f"this is a {type(explorer).__name__}, not an Explorer.", "vizkit.Explorer(net, …) makes one.")
-    if mine not in catalogue() or mine not in explorer.controls.rows[0].kind.options:
-        hint = "decorate it with @vizkit.regularizer, run that cell, then make the Explorer again."
-        raise NotYet(f"the Explorer has no {mine} on its list.", hint)
+    seen = f"this is a {type(explorer).__name__}, not an Explorer."
+    need(isinstance(explorer, Explorer), seen, "vizkit.Explorer(net, …) makes one.")
+    offered = mine in catalogue() and mine in explorer.controls.rows[0].kind.options
+    hint = "decorate it with @vizkit.regularizer, run that cell, then make the Explorer again."
+    need(offered, f"the Explorer has no {mine} on its list.", hint)
     right(f"the Explorer offers {mine}")
     regularizer = explorer.controls.regularizer()
     strengths = [part.strength for part in regularizer.parts if part.kind.name == mine]
-    if not strengths:
-        raise NotYet(f"the Explorer's regularizer is {regularizer}.", f"choose {mine}: regularizer=…, with a strength.")
-    if not strengths[0]:
-        raise NotYet(f"{mine} has strength 0.", "with strength 0 it does nothing.")
+    hint = f"choose {mine}: regularizer=…, with a strength."
+    need(bool(strengths), f"the Explorer's regularizer is {regularizer}.", hint)
+    need(bool(strengths[0]), f"{mine} has strength 0.", "with strength 0 it does nothing.")
     right(f"it is chosen, with strength {strengths[0]:g}")
     net, images = toy()
     penalty = catalogue()[mine]
-    free, held = (
-        ascend(net, 0, regularizer=penalty(strength), start=images[:1], steps=10, learning_rate=0.1).run()
-        for strength in (0, 0.1)
-    )
-    if not penalty(1).penalty(held.image) < penalty(1).penalty(free.image):
-        raise NotYet(f"{mine} does not act: with it, an image pays no less.", "is its gradient right? Check it above.")
+    both = (ascend(net, 0, regularizer=penalty(s), start=images[:1], steps=10, learning_rate=0.1) for s in (0, 0.1))
+    free, held = (penalty(1).penalty(ascent.run().image).item() for ascent in both)
+    seen = f"{mine} does not act: with it, an image pays no less."
+    need(held < free, seen, "is its gradient right? Check it above.")
     right("and it acts: an image that grows with it pays less of it")
 
 
-def _check(name: str, mine: Any, formula: Penalty, mistakes: list[tuple[Penalty, str, str]], seed: int) -> None:
+def _check(name: str, mine: Any, formula: Penalty, mistakes: Mistaken, seed: int) -> None:
     """Value and gradient on a batch of images; then the same at another size."""
-    if not isinstance(mine, Kind):
-        raise NotYet(f"{name} is no regularizer yet.", f'put @vizkit.regularizer("penalty", …) above `def {name}`.')
+    hint = f'put @vizkit.regularizer("penalty", …) above `def {name}`.'
+    need(isinstance(mine, Kind), f"{name} is no regularizer yet.", hint)
     _, images = toy(seed, batch=3 + seed % 2)
-    n = images[0].numel()
-    leaf = images.clone().requires_grad_(True)
-    known = [Mistake(wrong(images), seen.format(n=n), hint) for wrong, seen, hint in mistakes]
-    value = formula(images)
+    leaf, value = images.clone().requires_grad_(True), formula(images)
+    known = [(wrong(images), seen.format(n=images[0].numel()), hint) for wrong, seen, hint in mistakes]
     known += [
-        Mistake(value.sum(), "one number for the whole batch.", BATCH),
-        Mistake(-value, "the sign is turned round.", "a penalty is subtracted for you. Extreme values have to cost."),
+        (value.sum(), "one number for the whole batch.", BATCH),
+        (-value, "the sign is turned round.", "a penalty is subtracted for you. Extreme values have to cost."),
     ]
     got = answer(mine.function, leaf)
     compare(name, got, value, known, f"{name} gives one number for each image")
-    if not got.requires_grad:
-        raise NotYet(
-            f"{name} has the right value but no gradient.", "no .item(), .detach() or no_grad: torch has to follow it."
-        )
+    hint = "no .item(), .detach() or no_grad: torch has to follow it."
+    need(got.requires_grad, f"{name} has the right value but no gradient.", hint)
     gradient, expected = (torch.autograd.grad(number.sum(), leaf)[0] for number in (got, formula(leaf)))
     compare(f"the gradient of {name}", gradient, expected, [], "its gradient is right, too")

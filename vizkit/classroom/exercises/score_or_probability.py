@@ -1,12 +1,13 @@
 """Exercise 3, score or probability: two ascents that differ in what they climb, and which classes fall."""
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ...ascent import Ascent
-from .feedback import Mistake, NotYet, answer, compare, right, toy
+from .feedback import Function, Mistake, NotYet, answer, compare, need, right, toy
 
 OBJECTIVES = ("score", "probability")
 
@@ -18,16 +19,16 @@ def check_prediction(prediction: Any) -> None:
 
     Whether a prediction has been made; not whether it will come true.
     """
+    hint = "a whole number from 0 to 10. There is no wrong one: it only has to be made before you measure."
     for objective in OBJECTIVES:
         number = prediction.get(objective) if isinstance(prediction, dict) else None
-        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= 10:
-            hint = "a whole number from 0 to 10. There is no wrong one: it only has to be made before you measure."
-            raise NotYet(f"no prediction yet for the {objective}.", hint)
+        made = isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= 10
+        need(made, f"no prediction yet for the {objective}.", hint)
     said = [f"{prediction['score']} of 10 fall with the score", f"{prediction['probability']} with the probability"]
     right(f"your prediction: {', '.join(said)}")
 
 
-def check_make_both(make_both: Callable[..., Any], seed: int = 0) -> None:
+def check_make_both(make_both: Function, seed: int = 0) -> None:
     """
     >>> def make_both(net, start, target, steps):
     ...     how = dict(start=start, steps=steps, optimizer="adam", learning_rate=0.02)
@@ -44,31 +45,30 @@ def check_make_both(make_both: Callable[..., Any], seed: int = 0) -> None:
     net, images = toy(seed)
     start, target, steps = images[:1], 1 + seed % 3, 4 + seed % 3
     both = answer(make_both, net, start.clone(), target, steps)
-    if not isinstance(both, dict) or set(both) != set(OBJECTIVES):
-        raise NotYet("make_both returns no dictionary of both.", f"its keys have to be {' and '.join(OBJECTIVES)}.")
+    named = isinstance(both, dict) and set(both) == set(OBJECTIVES)
+    need(named, "make_both returns no dictionary of both.", f"its keys have to be {' and '.join(OBJECTIVES)}.")
     for name, ascent in both.items():
-        if not isinstance(ascent, Ascent):
-            raise NotYet(f"{name} is a {type(ascent).__name__}, not an ascent.", "vizkit.ascend(…).run() returns one.")
-        if ascent.settings.objective != name:
-            hint = "what an ascent climbs is its objective. Without one, it is the score."
-            raise NotYet(f'the ascent called "{name}" climbs the {ascent.settings.objective}.', hint)
+        kind = type(ascent).__name__
+        need(isinstance(ascent, Ascent), f"{name} is a {kind}, not an ascent.", "vizkit.ascend(…).run() returns one.")
+        climbs = ascent.settings.objective
+        hint = "what an ascent climbs is its objective. Without one, it is the score."
+        need(climbs == name, f'the ascent called "{name}" climbs the {climbs}.', hint)
     right("one ascent climbs the score, the other the probability")
     for name, ascent in both.items():
-        if ascent.targets != [target]:
-            raise NotYet(f"{name} climbs class {ascent.targets[0]}, not {target}.", "the class is given: target.")
-        if not torch.allclose(ascent.start_image, start, atol=1e-4):
-            raise NotYet(f"{name} does not begin at the start image.", "hand it on: start=…")
-        if ascent.step != steps:
-            hint = "hand steps on, and run() the ascent: it does nothing before."
-            raise NotYet(f"{name} has made {ascent.step} steps, not {steps}.", hint)
+        climbed = ", ".join(map(str, ascent.targets))
+        need(ascent.targets == [target], f"{name} climbs class {climbed}, not {target}.", "it is given: target.")
+        begins = ascent.start_image.shape == start.shape and torch.allclose(ascent.start_image, start, atol=1e-4)
+        need(begins, f"{name} does not begin at the start image.", "hand it on: start=…")
+        hint = "hand steps on, and run() the ascent: it does nothing before."
+        need(ascent.step == steps, f"{name} has made {ascent.step} steps, not {steps}.", hint)
     first, second = (both[name].settings for name in OBJECTIVES)
     for knob in ("optimizer", "learning_rate", "regularizer", "basis", "schedule"):
-        if repr(getattr(first, knob)) != repr(getattr(second, knob)):
-            raise NotYet(f"the two differ in {knob}, too.", "then nobody can say which difference did it.")
+        alike = repr(getattr(first, knob)) == repr(getattr(second, knob))
+        need(alike, f"the two differ in {knob}, too.", "then nobody can say which difference did it.")
     right("everything else about them is the same")
 
 
-def check_score_changes(score_changes: Callable[..., Any], seed: int = 0) -> None:
+def check_score_changes(score_changes: Function, seed: int = 0) -> None:
     """
     >>> vizkit.exercises.check_score_changes(lambda net, before, after: net(after)[0] - net(before)[0])
     ✔ score_changes says by how much each class's score has changed
@@ -77,24 +77,22 @@ def check_score_changes(score_changes: Callable[..., Any], seed: int = 0) -> Non
     """
     net, images = toy(seed)
     before, after = net(images[:1])[0], net(images[1:2])[0]
-    mistakes = [
-        Mistake(before - after, "the sign is turned round.", "a class that has risen must come out above zero."),
-        Mistake(
-            after.softmax(0) - before.softmax(0),
-            "these are changes of the probabilities.",
-            "they add up to zero: some fall whenever one rises. Measure the raw scores.",
-        ),
-        Mistake((after - before).abs(), "the sign is lost.", "then rising and falling look alike."),
-        Mistake(after / before, "this is how many times as high.", "a change is a difference."),
-        Mistake(after, "these are the scores after.", "and where were they before?"),
-        Mistake((after - before)[None], "shape (1, classes).", "take the first, and only, image: one number a class."),
+    of_probability = after.softmax(0) - before.softmax(0)
+    hint = "they add up to zero: some fall whenever one rises. Measure the raw scores."
+    mistakes: list[Mistake] = [
+        (before - after, "the sign is turned round.", "a class that has risen must come out above zero."),
+        (of_probability, "these are changes of the probabilities.", hint),
+        ((after - before).abs(), "the sign is lost.", "then rising and falling look alike."),
+        (after / before, "this is how many times as high.", "a change is a difference."),
+        (after, "these are the scores after.", "and where were they before?"),
+        ((after - before)[None], "shape (1, classes).", "take the first, and only, image: one number a class."),
     ]
     got = answer(score_changes, net, images[:1].clone(), images[1:2].clone())
     praise = "score_changes says by how much each class's score has changed"
     compare("score_changes", got, after - before, mistakes, praise)
 
 
-def check_fallen(fallen: Callable[..., Any], seed: int = 0) -> None:
+def check_fallen(fallen: Function, seed: int = 0) -> None:
     """
     >>> vizkit.exercises.check_fallen(lambda changes, rivals: [index for index in rivals if changes[index] < 0])
     ✔ fallen lists the rivals whose score has fallen
@@ -103,34 +101,28 @@ def check_fallen(fallen: Callable[..., Any], seed: int = 0) -> None:
     """
     changes = torch.randn(40, generator=torch.Generator().manual_seed(seed))
     rivals = torch.randperm(40, generator=torch.Generator().manual_seed(seed + 1))[:10].tolist()
-    expected = {index for index in rivals if changes[index] < 0}
-    mistakes = [
-        (set(rivals) - expected, "these are the ones that have risen.", "which sign has the change of one that fell?"),
-        (
-            {i for i in range(40) if changes[i] < 0},
-            "other classes are listed as well.",
-            "only the rivals are asked for.",
-        ),
-        (
-            {place for place, index in enumerate(rivals) if changes[index] < 0},
-            "these are places in the list of rivals.",
-            "a class is named by its index among all the classes.",
-        ),
-        (
-            {place for place in range(10) if changes[place] < 0},
-            "the first ten classes were looked at.",
-            "rivals holds the indices to look up in changes.",
-        ),
-        (set(rivals), "all rivals are listed.", "only those whose score has fallen."),
-    ]
     got = answer(fallen, changes.clone(), list(rivals))
     try:
         found = {int(index) for index in got}
     except (TypeError, ValueError):
         raise NotYet(f"fallen gives a {type(got).__name__}.", "it has to be a list of class indices.") from None
-    if found == expected:
-        return right("fallen lists the rivals whose score has fallen")
-    for value, seen, hint in mistakes:
-        if found == value:
-            raise NotYet(f"fallen: {seen}", hint)
-    raise NotYet(f"fallen: {len(found ^ expected)} classes too many or too few.", "a change below zero is a fall.")
+
+    def listed(indices: Iterable[int]) -> Tensor:
+        """Which classes are in a list: 1 or 0 for each, and how many are none."""
+        chosen = set(indices)
+        return torch.tensor([float(index in chosen) for index in everyone] + [float(len(chosen - set(everyone)))])
+
+    everyone = range(len(changes))
+    fell = {index for index in everyone if changes[index] < 0}
+    risen, down, first = set(rivals) - fell, fell & set(rivals), fell & set(range(len(rivals)))
+    places = [place for place, index in enumerate(rivals) if index in fell]
+    which, named = "which sign has the change of one that fell?", "a class is named by its index among all the classes."
+    mistakes = [
+        (listed(risen), "these are the ones that have risen.", which),
+        (listed(fell), "other classes are listed as well.", "only the rivals are asked for."),
+        (listed(places), "these are places in the list of rivals.", named),
+        (listed(first), "the first ten classes were looked at.", "rivals holds the indices to look up in changes."),
+        (listed(rivals), "all rivals are listed.", "only those whose score has fallen."),
+        (listed(found), f"{len(found ^ down)} classes too many or too few.", "a change below zero is a fall."),
+    ]
+    compare("fallen", listed(found), listed(down), mistakes, "fallen lists the rivals whose score has fallen")

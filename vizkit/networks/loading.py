@@ -1,0 +1,117 @@
+"""Trained CNNs by their names: those that come with the install, and torchvision's."""
+
+import difflib
+import reprlib
+from pathlib import Path
+from urllib.parse import urlparse
+
+import torch
+import torchvision
+from torch import nn
+
+from ..errors import VizkitError
+from . import efficientnet_lite
+from .checkpoints import read
+from .classifier import Classifier
+from .small_cnn import small_cnn
+
+BUILTIN = tuple(efficientnet_lite.VERSIONS)  # the ImageNet networks that come with the install
+SMALL = ("shapes", "fashion")  # and the small CNNs, trained by vizkit
+
+
+def load(
+    name: str = "efficientnet_lite0", *, weights: str | None = None, device: str | torch.device | None = None
+) -> Classifier:
+    """
+    >>> vizkit.load()
+    Classifier('efficientnet_lite0', 1000 classes, 3 × 224 × 224)
+
+    A trained CNN. Without a name: EfficientNet-Lite0, for ImageNet, whose weights came with the install, as did those
+    of "efficientnet_lite2" and of two small CNNs, which load in milliseconds: "shapes" (eight coloured shapes, 64 × 64)
+    and "fashion" (Fashion-MNIST, gray, 28 × 28). With another name out of `vizkit.networks()`: that torchvision
+    classifier with its own ImageNet weights, downloaded once into torch's cache; `weights` names a version of them,
+    such as "IMAGENET1K_V1". Raises `VizkitError` where the name is unknown, the weights can be neither found nor
+    downloaded, or the checkpoint is damaged.
+    """
+    if not isinstance(name, str) or name not in networks():
+        near = ", ".join(difflib.get_close_matches(str(name), networks(), n=4, cutoff=0.3)) or "none"
+        raise VizkitError(f"No network {reprlib.repr(name)}. Nearest: {near}. All of them: vizkit.networks().")
+    if name in BUILTIN + SMALL and weights is not None:
+        raise VizkitError(f'{name} has one version of its weights, and no {weights!r}: vizkit.load("{name}").')
+    if name in SMALL:
+        return small_network(Path(__file__).parent / "weights" / f"{name}.pt", f'vizkit.load("{name}")', device)
+    if name in BUILTIN:
+        cnn, labels = efficientnet_lite.pretrained(name), torchvision.models.ResNet18_Weights.DEFAULT.meta["categories"]
+        size, mean, std = efficientnet_lite.VERSIONS[name][-1], efficientnet_lite.MEAN, efficientnet_lite.STD
+        code = "vizkit.load()" if name == BUILTIN[0] else f'vizkit.load("{name}")'
+    else:
+        version = _version(name, weights)
+        cnn, labels, seen = _with_weights(name, version), version.meta["categories"], version.transforms()
+        size, mean, std = seen.crop_size[0], seen.mean, seen.std
+        code = f'vizkit.load("{name}", weights="{version.name}")'
+    net = Classifier(cnn, labels, size=size, mean=mean, std=std, name=name, device=device)
+    net.code = code
+    return net
+
+
+def networks() -> list[str]:
+    """
+    >>> vizkit.networks()[:3]
+    ['efficientnet_lite0', 'efficientnet_lite2', 'shapes']
+
+    The names that `vizkit.load` knows: the built-in CNNs first, then torchvision's classifiers.
+    """
+    return [*BUILTIN, *SMALL, *torchvision.models.list_models(module=torchvision.models)]
+
+
+def as_classifier(net: Classifier | str | None) -> Classifier:
+    """
+    >>> from vizkit.networks import as_classifier
+    >>> as_classifier("shapes")
+    Classifier('shapes', 8 classes, 3 × 64 × 64)
+
+    The Classifier that is meant: itself, the one of a name (see `load`), or, for None, the built-in one. Raises
+    `VizkitError` for anything else, such as a module, which lacks labels, size, mean and std.
+    """
+    if isinstance(net, Classifier):
+        return net
+    if net is None or isinstance(net, str):
+        return load() if net is None else load(net)
+    raise VizkitError(
+        f"A network is a Classifier, or a name of vizkit.networks(), not {type(net).__name__}. Of a module of yours, "
+        "vizkit.Classifier(module, …) makes one."
+    )
+
+
+def small_network(file: Path, code: str, device: str | torch.device | None = None) -> Classifier:
+    """A small CNN out of a file that `vizkit.Training.save` wrote; `code` is the Python that loads it again."""
+    saved = read(file)
+    cnn = small_cnn(saved["channels"], len(saved["labels"]), saved["size"], saved["width"])
+    cnn.load_state_dict(saved["weights"])
+    how = {key: saved[key] for key in ("labels", "size", "mean", "std")}
+    net = Classifier(cnn, **how, name=file.stem, device=device)
+    net.code = code
+    return net
+
+
+def _version(name: str, weights: str | None) -> torchvision.models.Weights:
+    versions = torchvision.models.get_model_weights(name)
+    labelled = {version.name: version for version in versions if version.meta.get("categories")}
+    if weights is not None and weights not in labelled:
+        raise VizkitError(f"{name} has no weights {weights!r} with class labels. It has: {', '.join(labelled)}.")
+    return labelled[weights] if weights else versions.DEFAULT
+
+
+def _with_weights(name: str, version: torchvision.models.Weights) -> nn.Module:
+    """torchvision's `name` with its published weights, from the cache or the network; whole, or an error."""
+    file = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(version.url).path).name
+    try:
+        network: nn.Module = torchvision.models.get_model(name, weights=version)
+    except Exception as error:
+        is_missing = isinstance(error, OSError)  # urllib's URLError is one
+        trouble = "could not be downloaded" if is_missing else f"are damaged or another network's: delete {file}"
+        raise VizkitError(
+            f"The weights of {name} {trouble}. Load again, or fetch {version.url} elsewhere and put it at {file}. "
+            f"The built-in CNN needs no download: vizkit.load(). It said: {str(error)[:300]}"
+        ) from error
+    return network
