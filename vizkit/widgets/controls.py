@@ -19,7 +19,6 @@ from ..recipes import recipes
 from ..regularization import Part, Regularizer, none
 from ..regularizers import catalogue
 from ..settings import LIVE, OBJECTIVES, OPTIMIZERS, SCHEDULES, Settings
-from .parts import box
 
 ROWS = 6  # how many regularizers can be added up
 MOST_STEPS = 10**6
@@ -218,7 +217,7 @@ class Controls(W.VBox):
                 getattr(self, name).observe(lambda _, name=name: self._on_knob(name), "value")
         self.preset.observe(lambda _: self._on_preset(), "value")
         shown = [self.network, self.picker, self.preset, self.rows[0], self.steps, more]
-        super().__init__([*shown, box(W.VBox, "folded", *knobs)])
+        super().__init__([*shown, W.VBox(knobs).add_class("vizkit-folded")])
         self.add_class("vizkit-controls")
 
     def settings(self) -> Settings:

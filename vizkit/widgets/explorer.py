@@ -15,7 +15,7 @@ from ..networks import Classifier, as_classifier, load
 from ..recipes import Recipe, as_recipe, recipes
 from .controls import NO_PRESET, Controls
 from .panel import Frame, RunPanel
-from .parts import Picture, box, button, encode, note
+from .parts import Picture, encode, note
 
 
 class Explorer(RunPanel):
@@ -44,13 +44,14 @@ class Explorer(RunPanel):
         self.controls.network.observe(self._on_network, "value")
         self.controls.start.observe(lambda _: self._on_start_image(), "value")
         self.controls.photo.upload.observe(lambda change: self.take_photo(change["new"]), "value")
-        self.picture, self.caption, self.strip = Picture(), W.HTML(), box(W.Box, "strip")
-        self.picture.add_class("vizkit-picture")
-        self.keep = button("Keep", "thumb-tack", "Add this picture to the strip below", self._on_keep)
+        self.picture, self.caption = Picture().add_class("vizkit-picture"), W.HTML()
+        self.strip = W.Box().add_class("vizkit-strip")
+        self.keep = self._button("Keep", "thumb-tack", "Add this picture to the strip below", self._on_keep)
         self._set(as_recipe(recipe, self.net), settings)
         self._show_network(self.net, self.controls.picker.target)
         self._new_ascent()  # what cannot be is an error here, rather than at Start
-        stage, score = box(W.VBox, "stage", self.picture, self.caption), box(W.VBox, "score", self.curve)
+        stage = W.VBox([self.picture, self.caption]).add_class("vizkit-stage")
+        score = W.VBox([self.curve]).add_class("vizkit-score")
         self._arrange_columns([self.controls, stage, score], [self.keep], [self.strip])
 
     # What a person sees.
@@ -145,7 +146,7 @@ class Explorer(RunPanel):
         own = self._own if name == self._own.name else None
         self._loading = own or await asyncio.get_running_loop().run_in_executor(None, load, name)
 
-    def _on_keep(self, _: Any) -> None:
+    def _on_keep(self) -> None:
         frame = self._shown
         if frame is None:
             return
@@ -158,7 +159,7 @@ class Explorer(RunPanel):
             self._opinion(frame),
         ]
         text = "<br>".join([f"<b>{escape(ascent.labels[0])}</b>", *map(escape, filter(None, lines))])
-        card = box(W.VBox, "card", picture, W.HTML(f"<div class=vizkit-note>{text}</div>"))
+        card = W.VBox([picture, W.HTML(f"<div class=vizkit-note>{text}</div>")]).add_class("vizkit-card")
         self.strip.children = (*self.strip.children, card)
 
 

@@ -20,7 +20,7 @@ from ..errors import VizkitError
 from ..images import Pictures
 from ..networks import Classifier
 from ..saved import write_whole
-from .parts import Page, Picture, box, button, curve_words, download_link, error_text, fields, note, unused_name
+from .parts import Page, Picture, curve_words, download_link, error_text, fields, note, unused_name
 from .run_loop import RunLoop
 
 CURVE_EVERY = 0.4  # seconds between two drawings of a curve: it costs more than a picture and changes less
@@ -40,9 +40,9 @@ class JobPanel(W.VBox):
         self.field = fields()
         self._lock = threading.RLock()  # callbacks may come from another thread than the run
         self._rendering = False
-        self.start = button("Start", "play", "Begin anew with these knobs", self._on_start, "primary")
-        self.pause = button("Pause", "pause", "Hold the run, or let it go on", self._on_pause)
-        self.stop = button("Stop", "stop", "End the run here", lambda _: self.loop.stop())  # the run shows its end
+        self.start = self._button("Start", "play", "Begin anew with these knobs", self._on_start, "primary")
+        self.pause = self._button("Pause", "pause", "Hold the run, or let it go on", self._on_pause)
+        self.stop = self._button("Stop", "stop", "End the run here", self.loop.stop)  # the run shows its end itself
         self.progress = W.FloatProgress(min=0, max=1)
         self.remaining, self.message = W.HTML(), W.HTML()
         self.add_class("vizkit")
@@ -69,10 +69,15 @@ class JobPanel(W.VBox):
             self._publish()
         return steps
 
+    def _button(self, label: str, icon: str, tooltip: str, action: Callable[[], None], look: str = "") -> Any:
+        made = W.Button(description=label, icon=icon, tooltip=tooltip, button_style=look)
+        made.on_click(lambda _: self._attempt(action))
+        return made
+
     def _arrange(self, above: list[Any], below: list[Any]) -> None:
         """Puts everything in its place, around what drives the job, and shows it for the first time."""
-        buttons = box(W.HBox, "row", self.start, self.pause, self.stop)
-        progress = box(W.HBox, "row", self.progress, self.remaining)
+        buttons = W.HBox([self.start, self.pause, self.stop]).add_class("vizkit-row")
+        progress = W.HBox([self.progress, self.remaining]).add_class("vizkit-row")
         page, clock = Page(layout={"display": "none"}), [self.loop.clock] if self.loop.clock else []
         self.children = [page, *above, buttons, progress, *below, *clock]
         self._publish()
@@ -114,23 +119,21 @@ class JobPanel(W.VBox):
 
     # What a person does.
 
-    def _on_start(self, _: Any) -> None:
-        steps = self._attempt(self._begin)
-        if steps is not None:
-            self.loop.start(lambda: self._work(steps))
-            self._publish()
+    def _on_start(self) -> None:
+        steps = self._begin()
+        self.loop.start(lambda: self._work(steps))
+        self._publish()
 
-    def _on_pause(self, _: Any) -> None:
+    def _on_pause(self) -> None:
         self.loop.toggle_pause()
         self._publish()
 
-    def _attempt(self, action: Callable[[], Any]) -> Any:
-        """What `action` returns; where it fails, None and a sentence in the panel."""
+    def _attempt(self, action: Callable[[], Any]) -> None:
+        """What goes wrong with it is a sentence in the panel."""
         try:
-            return action()
+            action()
         except (VizkitError, RuntimeError, OSError) as error:
             self._say(error_text(error), alert=True)
-            return None
 
     async def _work(self, steps: Iterator[Any]) -> None:
         """All the steps, with a breath after each."""
@@ -202,12 +205,13 @@ class RunPanel(JobPanel):
         self._shown: Frame | None = None
         self.code = W.HTML()
         # Made long, then shortened: the End key of the browser's slider knows only the length it was made with.
-        self.timeline = W.IntSlider(description="Timeline", min=0, max=100_000)
-        self.timeline.add_class("vizkit-timeline")
-        self.timeline.observe(self._on_scrub, "value")
-        self.save_png = button("Save PNG", "download", "The picture, with its settings inside", self._on_save_png)
-        self.save_gif = button("Save GIF", "film", "The whole run as an animation", self._on_save_gif)
-        self.show_code = button("Show the code", "code", "The lines that make exactly this picture", self._on_code)
+        self.timeline = W.IntSlider(description="Timeline", min=0, max=100_000).add_class("vizkit-timeline")
+        self.timeline.observe(lambda _: self._on_scrub(), "value")
+        self.save_png = self._button("Save PNG", "download", "The picture, with its settings inside", self._save_png)
+        self.save_gif = self._button("Save GIF", "film", "The whole run as an animation", self._save_gif)
+        self.show_code = self._button(
+            "Show the code", "code", "The lines that make exactly this picture", self._on_code
+        )
         self.curve = Picture() if curve else None
         self._figure, self._curve_drawn = figures.live_figure(), 0.0
         self._names: list[str] = []  # of the images, for the curve; without any, it shows the class labels
@@ -219,8 +223,9 @@ class RunPanel(JobPanel):
 
     def _arrange_columns(self, columns: list[Any], more_buttons: Sequence[Any] = (), strip: Sequence[Any] = ()) -> None:
         self._show_start()
-        files = box(W.HBox, "row", *more_buttons, self.save_png, self.save_gif, self.show_code)
-        self._arrange([box(W.Box, "columns", *columns)], [self.timeline, files, self.message, self.code, *strip])
+        files = W.HBox([*more_buttons, self.save_png, self.save_gif, self.show_code]).add_class("vizkit-row")
+        box = W.Box(columns).add_class("vizkit-columns")
+        self._arrange([box], [self.timeline, files, self.message, self.code, *strip])
 
     def _begin(self) -> Ascent:
         self.ascent, self._following = self._new_ascent(), True
@@ -235,9 +240,8 @@ class RunPanel(JobPanel):
     def _turn(self, knob: str, value: Callable[[], Any]) -> None:
         """Turns a live knob of the run that is going, if one is: it acts on the next step."""
         ascent = self.ascent
-        if ascent is not None and self.growing:
-            least = ascent.step  # so many steps are made already
-            self._attempt(lambda: ascent.turn(**{knob: max(value(), least) if knob == "steps" else value()}))
+        if ascent and self.growing:
+            self._attempt(lambda: ascent.turn(**{knob: value()}))
 
     # What a person sees.
 
@@ -275,17 +279,17 @@ class RunPanel(JobPanel):
 
     # What a person does.
 
-    def _on_scrub(self, change: Any) -> None:
+    def _on_scrub(self) -> None:
         with self._lock:
             if not self._rendering and self.ascent and self.ascent.frames:
-                self._following = change["new"] >= max(list(self.ascent.frames))
+                self._following = self.timeline.value >= max(list(self.ascent.frames))
                 self._publish()
 
-    def _on_save_png(self, _: Any) -> None:
-        self._attempt(lambda: self._save(Ascent.save, "png"))
+    def _save_png(self) -> None:
+        self._save(Ascent.save, "png")
 
-    def _on_save_gif(self, _: Any) -> None:
-        self._attempt(lambda: self._save(figures.gif, "gif"))
+    def _save_gif(self) -> None:
+        self._save(figures.gif, "gif")
 
     def _save(self, write: Callable[[Ascent, Path], Any], ending: str) -> None:
         """Makes a file beside the notebook, and offers it for download, where no file can be made, too."""
@@ -294,16 +298,15 @@ class RunPanel(JobPanel):
         name = unused_name(self.ascent.labels, ending)
         with TemporaryDirectory() as folder, catch_warnings(record=True) as doubts:
             simplefilter("always")
-            path = Path(folder, name)
-            write(self.ascent, path)
-            content = path.read_bytes()
-        said = [f"Saved {name}.", *(str(doubt.message).replace(str(path), str(name)) for doubt in doubts)]
+            write(self.ascent, Path(folder, name))
+            content = Path(folder, name).read_bytes()
+        said = [f"Saved {name}.", *(str(doubt.message).replace(f"{Path(folder)}/", "") for doubt in doubts)]
         try:
             write_whole(name, content)
         except OSError as error:
             said[0] = f"{name} cannot be written here: {error.strerror}."
-        self._say(" ".join(said), not name.exists(), download_link(name.name, content))
+        self._say(" ".join(said), not name.exists(), download_link(name, content))
 
-    def _on_code(self, _: Any) -> None:
-        code = "" if self.code.value else self._attempt(lambda: (self.ascent or self._new_ascent()).code())
+    def _on_code(self) -> None:
+        code = "" if self.code.value else (self.ascent or self._new_ascent()).code()
         self.code.value = f"<pre class=vizkit-code>{escape(code)}</pre>" if code else ""
