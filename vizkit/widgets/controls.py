@@ -116,16 +116,15 @@ class ClassPicker(W.VBox):
     def __init__(self, field: Field, net: Classifier, target: Any = None) -> None:
         self.query = field(W.Text, "Find a class", placeholder="for example flam", continuous_update=True)
         self.choice = field(W.Select, "Class", rows=7)
-        self._labels: list[str] = []
+        self._labels = ["flamingo"]  # before there are any
         self.show(net, target)
         self.query.observe(lambda _: self._filter(), "value")
         super().__init__([self.query, self.choice])
 
     def show(self, net: Classifier, target: Any = None) -> None:
-        """The classes of `net`, with one chosen: `target`, or the one that was, or else the flamingo, where it has one,
-        and the first where it has not."""
+        """The classes of `net`, with one chosen: `target`, or the one that was, by name, or else the first."""
         if target is None:
-            target = next((label for label in (self.label, "flamingo") if label in net.labels), 0)
+            target = self.label if self.label in net.labels else 0
         index = net.index(target)
         self._net, self._labels, self.query.value = net, net.labels, ""
         self._filter()
@@ -138,8 +137,8 @@ class ClassPicker(W.VBox):
 
     @property
     def label(self) -> str:
-        """The label of the chosen class; empty before there is one."""
-        return self._labels[self.target] if self._labels else ""
+        """The label of the chosen class."""
+        return self._labels[self.target]
 
     def _filter(self) -> None:
         net, chosen = self._net, self.choice.value
@@ -193,8 +192,8 @@ class Controls(W.VBox):
     def __init__(self, net: Classifier, target: Any, field: Field, turned: Callable[..., None]) -> None:
         self._turned, self._quiet, self._basis = turned, False, as_basis("pixels")
         self._optimizer_options: dict[str, Any] = {}
-        own = [net.name] if net.name not in networks() else []
-        self.network = field(W.Dropdown, "Network", options=own + networks(), value=net.name)
+        names = list(dict.fromkeys([net.name, *networks()]))
+        self.network = field(W.Dropdown, "Network", options=names, value=net.name)
         self.picker = ClassPicker(field, net, target)
         self.preset = field(W.Dropdown, "Preset", options=[NO_PRESET, *recipes()])
         labels = ["Regularizer", *(f"and {row + 1}" for row in range(1, ROWS))]
@@ -229,8 +228,9 @@ class Controls(W.VBox):
     def regularizer(self) -> Regularizer:
         return sum((row.regularizer() for row in self.rows), none())
 
-    def set(self, settings: Settings, preset: str = NO_PRESET) -> None:
+    def set(self, settings: Settings) -> None:
         """Sets every knob; a start that is no name is a photo. Raises `VizkitError` for what they cannot show."""
+        preset = next((name for name, one in recipes().items() if one is settings), NO_PRESET)
         parts, start, basis = settings.regularizer.parts, settings.start, settings.basis
         if len(parts) > ROWS or settings.regularizer.batch > 1:
             raise VizkitError(f"The knobs show up to {ROWS} regularizers, the same for all: else vizkit.ascend(...).")
@@ -272,9 +272,8 @@ class Controls(W.VBox):
             self._turned(name, lambda: getattr(self.settings(), name))
 
     def _on_preset(self) -> None:
-        name = self.preset.value
-        if not self._quiet and name != NO_PRESET:
-            self.set(recipes()[name], name)
+        if not self._quiet and self.preset.value != NO_PRESET:
+            self.set(recipes()[self.preset.value])
 
     def _show_rows(self) -> None:
         """As many regularizers as are in use, and room for one more."""

@@ -12,8 +12,8 @@ from .. import judging
 from ..ascent import Ascent, ascend
 from ..errors import VizkitError
 from ..networks import Classifier, as_classifier, load
-from ..recipes import Recipe, as_recipe, recipes
-from .controls import NO_PRESET, Controls
+from ..recipes import Recipe, as_recipe
+from .controls import Controls
 from .panel import Frame, RunPanel
 from .parts import Picture, encode, note
 
@@ -47,7 +47,8 @@ class Explorer(RunPanel):
         self.picture, self.caption = Picture().add_class("vizkit-picture"), W.HTML()
         self.strip = W.Box().add_class("vizkit-strip")
         self.keep = self._button("Keep", "thumb-tack", "Add this picture to the strip below", self._on_keep)
-        self._set(as_recipe(recipe, self.net), settings)
+        chosen = as_recipe(recipe, self.net)
+        self.controls.set(chosen.but(**settings) if settings else chosen)
         self._show_network(self.net, self.controls.picker.target)
         self._new_ascent()  # what cannot be is an error here, rather than at Start
         stage = W.VBox([self.picture, self.caption]).add_class("vizkit-stage")
@@ -96,25 +97,16 @@ class Explorer(RunPanel):
             self._judged = ascent, step, str(judging.second_opinion(frame.pictures[:1], ascent.targets[0])[0])
         return self._judged[2]
 
-    def _set(self, recipe: Recipe, changes: dict[str, Any]) -> None:
-        """The knobs as a recipe has them, with changes; by the name of a preset only where they are just as it is."""
-        is_preset = not changes and recipes().get(recipe.name) is recipe
-        self.controls.set(recipe.but(**changes), recipe.name if is_preset else NO_PRESET)
-
     def _show_network(self, net: Classifier, target: Any = None) -> None:
         """The classes of `net`; where nobody has turned a knob, what suits it instead of what suited the last."""
         if self.controls.preset.value == as_recipe(None, self.net).name:
-            self._set(as_recipe(None, net), {})
+            self.controls.set(as_recipe(None, net))
         self.net = net
         self.controls.picker.show(net, target)
         if judging.judge_knows(self.net):  # so that it is there when the first picture is done
             threading.Thread(target=judging.default_judge, daemon=True).start()
 
     # What a person does.
-
-    @property
-    def growing(self) -> bool:
-        return super().growing and self._loading is None
 
     def _new_ascent(self) -> Ascent:
         knobs, settings = self.controls, vars(self.controls.settings())

@@ -54,9 +54,7 @@ class JobPanel(W.VBox):
         """Ends the run, and closes all widgets of the panel: the page and ipywidgets keep nothing of it."""
         if self.comm is not None:  # or else it is closed already, or was never made
             self.loop.close()
-            for widget in _widgets_of(self) - {self}:
-                widget.close()
-        super().close()
+            _close(self)
 
     def run(self) -> Any:
         """All the steps, in this cell, live; then what made them. The kernel's interrupt (■) ends them early, with a
@@ -97,11 +95,10 @@ class JobPanel(W.VBox):
                 self._rendering = False
 
     def _render(self) -> None:
-        state = self.loop.state
-        self.start.disabled = self.loop.busy
-        self.pause.disabled = self.stop.disabled = not self.loop.busy
-        self.pause.description = "Go on" if state == "paused" else "Pause"
-        self.pause.icon = "play" if state == "paused" else "pause"
+        state, busy = self.loop.state, self.loop.busy
+        self.start.disabled, self.pause.disabled, self.stop.disabled = busy, not busy, not busy
+        paused = state == "paused"
+        self.pause.description, self.pause.icon = ("Go on", "play") if paused else ("Pause", "pause")
         if state == "failed" and self.loop.error:
             self._say(error_text(self.loop.error), alert=True)
 
@@ -121,7 +118,7 @@ class JobPanel(W.VBox):
 
     def _on_start(self) -> None:
         steps = self._begin()
-        self.loop.start(lambda: self._work(steps))
+        self.loop.start(lambda: self._work(steps), steps)
         self._publish()
 
     def _on_pause(self) -> None:
@@ -167,18 +164,13 @@ def _replace_panels_of_this_cell(panel: JobPanel) -> None:
     cells[cell] = run, panels
 
 
-def _widgets_of(panel: JobPanel) -> set[Any]:
-    """All widgets that a panel is made of, their layouts and styles, whether they have found their place or not."""
-    found: set[Any] = set()
-    waiting: list[Any] = [panel]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, (list, tuple)):
-            waiting += one
-        elif isinstance(one, W.Widget) and one not in found and (one is panel or not isinstance(one, JobPanel)):
-            found.add(one)
-            waiting += [*vars(one).values(), *one.trait_values(sync=True).values()]
-    return found
+def _close(widget: Any) -> None:
+    """Closes a widget with all that it is made of, layouts and styles, whether it has found its place or not."""
+    W.Widget.close(widget)
+    for part in [*vars(widget).values(), *widget.trait_values(sync=True).values()]:
+        for one in part if isinstance(part, (list, tuple)) else [part]:
+            if isinstance(one, W.Widget) and one.comm is not None and not isinstance(one, JobPanel):
+                _close(one)
 
 
 class Frame(NamedTuple):
@@ -219,7 +211,7 @@ class RunPanel(JobPanel):
     @property
     def growing(self) -> bool:
         """Whether a run is going, so that knobs act on it."""
-        return self.loop.busy and self.ascent is not None and not self.ascent.finished
+        return self.loop.busy and self.ascent is not None and self.loop.work is self.ascent
 
     def _arrange_columns(self, columns: list[Any], more_buttons: Sequence[Any] = (), strip: Sequence[Any] = ()) -> None:
         self._show_start()
@@ -291,16 +283,16 @@ class RunPanel(JobPanel):
     def _save_gif(self) -> None:
         self._save(figures.gif, "gif")
 
-    def _save(self, write: Callable[[Ascent, Path], Any], ending: str) -> None:
+    def _save(self, write: Callable[[Ascent, Path], Path], ending: str) -> None:
         """Makes a file beside the notebook, and offers it for download, where no file can be made, too."""
         if self.ascent is None:
             return
         name = unused_name(self.ascent.labels, ending)
         with TemporaryDirectory() as folder, catch_warnings(record=True) as doubts:
             simplefilter("always")
-            write(self.ascent, Path(folder, name))
-            content = Path(folder, name).read_bytes()
-        said = [f"Saved {name}.", *(str(doubt.message).replace(f"{Path(folder)}/", "") for doubt in doubts)]
+            path = write(self.ascent, Path(folder, name))
+            content = path.read_bytes()
+        said = [f"Saved {name}.", *(str(doubt.message).replace(str(path), str(name)) for doubt in doubts)]
         try:
             write_whole(name, content)
         except OSError as error:

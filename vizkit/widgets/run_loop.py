@@ -46,6 +46,7 @@ class RunLoop:
     def __init__(self, publish: Callable[[], None]) -> None:
         self.state: State = "ready"
         self.error: BaseException | None = None
+        self.work: Any = None  # what the newest job works on
         self.worked = 0.0  # seconds in the newest job, without the waiting between its steps
         self._publish = publish
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -66,11 +67,11 @@ class RunLoop:
     def busy(self) -> bool:
         return self.state in ("running", "paused")
 
-    def start(self, job: Callable[[], Awaitable[None]]) -> None:
-        """Starts `job`; one that is still running is stopped. Outside a kernel nothing can run beside the caller."""
+    def start(self, job: Callable[[], Awaitable[None]], work: Any = None) -> None:
+        """Starts `job`, which is at `work`; one that is still running is stopped. Outside a kernel there is nowhere to."""
         if self._closed or self._loop is None:
             return
-        number = self._begin()
+        number = self._begin(work)
         self._loop.call_soon_threadsafe(self._spawn, job, number)
         if self.clock:
             self.clock.running = True
@@ -79,7 +80,7 @@ class RunLoop:
         """Makes all the steps here and now, in the cell that calls it, and shows on the way what is new. The kernel's
         interrupt ends it, and the cell, as it does everywhere; Stop ends the steps alone, where the kernel hears clicks
         while a cell runs (most do not)."""
-        number = self._begin()
+        number = self._begin(steps)
         end: State = "failed"
         try:
             began = time.perf_counter()
@@ -133,11 +134,10 @@ class RunLoop:
             await asyncio.sleep(0.03)
         self._slice_began = time.perf_counter()
 
-    def _begin(self) -> int:
+    def _begin(self, work: Any) -> int:
         """The number of a new job, which from now on is the one that is wanted."""
-        self._newest += 1
-        self._wanted = self._newest
-        self.state, self.error, self.worked = "running", None, 0.0
+        self._newest = self._wanted = self._newest + 1
+        self.state, self.error, self.work, self.worked = "running", None, work, 0.0
         return self._newest
 
     def _spawn(self, job: Callable[[], Awaitable[None]], number: int) -> None:
