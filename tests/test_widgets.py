@@ -198,17 +198,17 @@ def test_every_knob_lands_in_the_recipe(explorer):
 def test_typing_filters_the_classes_and_nonsense_keeps_the_list(explorer):
     picker = explorer.controls.picker
     assert [label for label, _ in picker.choice.options] == ["circle", "square", "star", "cross"]
-    assert picker.label == "star"
+    assert picker.choice.label == "star"
     picker.query.value = "S"
     assert [label for label, _ in picker.choice.options] == ["square", "star", "cross"]
     picker.query.value = "CRO"
-    assert (picker.choice.options, picker.target, picker.label) == ((("cross", 3),), 3, "cross")
+    assert (picker.choice.options, picker.target, picker.choice.label) == ((("cross", 3),), 3, "cross")
     picker.query.value = "xyzzy"
     assert (picker.choice.options, picker.target) == ((("cross", 3),), 3)
     picker.query.value = "sqare"  # spelling
-    assert picker.label == "square"
+    assert picker.choice.label == "square"
     picker.query.value = ""
-    assert (len(picker.choice.options), picker.label) == (4, "square")
+    assert (len(picker.choice.options), picker.choice.label) == (4, "square")
 
 
 def test_a_label_that_several_classes_share_is_told_apart(make_cnn):
@@ -569,7 +569,7 @@ async def test_another_network_brings_its_classes_and_ones_own_can_be_chosen_aga
     assert explorer.net is other
     assert "alexnet is ready" in explorer.message.value
     assert [label for label, _ in explorer.controls.picker.choice.options] == ["moon", "star", "sun"]
-    assert explorer.controls.picker.label == "star"  # the class of that name
+    assert explorer.controls.picker.choice.label == "star"  # the class of that name
     assert explorer.run().targets == [1]
     explorer.controls.network.value = tiny.name
     await ended(explorer)

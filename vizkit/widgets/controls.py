@@ -70,7 +70,7 @@ def _round_numbers(low: float, high: float, value: float) -> list[tuple[str, flo
 def small_print(options: dict[str, Any]) -> str:
     """Options, under the control that they belong to; those that are off are left out."""
     text = ", ".join(f"{name} {value}" for name, value in options.items() if value not in (None, False))
-    return f"<div class='vizkit-note vizkit-indented'>{escape(text)}</div>"
+    return f"<div class='vizkit-note vizkit-indented'>{escape(text)}</div>" if text else ""
 
 
 class RegularizerRow(W.VBox):
@@ -104,7 +104,6 @@ class RegularizerRow(W.VBox):
     def _show(self, options: dict[str, Any]) -> None:
         kind, self._options = catalogue().get(self.kind.value), options
         self.note.value = small_print(options)
-        self.note.layout.display = "" if options else "none"
         self.strength.layout.display = "" if kind and kind.strengths else "none"
         if kind and kind.strengths:
             self.strength.range, self.strength.value = kind.strengths, kind.default
@@ -124,7 +123,8 @@ class ClassPicker(W.VBox):
     def show(self, net: Classifier, target: Any = None) -> None:
         """The classes of `net`, with one chosen: `target`, or the one that was, by name, or else the first."""
         if target is None:
-            target = self.label if self.label in net.labels else 0
+            label = self._labels[self.target]
+            target = label if label in net.labels else 0
         index = net.index(target)
         self._net, self._labels, self.query.value = net, net.labels, ""
         self._filter()
@@ -134,11 +134,6 @@ class ClassPicker(W.VBox):
     def target(self) -> int:
         """The index of the chosen class."""
         return int(self.choice.value or 0)
-
-    @property
-    def label(self) -> str:
-        """The label of the chosen class."""
-        return self._labels[self.target]
 
     def _filter(self) -> None:
         net, chosen = self._net, self.choice.value
@@ -221,9 +216,8 @@ class Controls(W.VBox):
 
     def settings(self) -> Settings:
         """What the knobs say; where the start is "photo", `photo` has it."""
-        chosen: dict[str, Any] = {name: getattr(self, name).value for name in VALUES}
-        chosen |= {"regularizer": self.regularizer(), "basis": self._basis}
-        return Settings(**chosen, optimizer_options=self._optimizer_options)
+        chosen = {name: getattr(self, name).value for name in VALUES} | {"basis": self._basis}
+        return Settings(**chosen, regularizer=self.regularizer(), optimizer_options=self._optimizer_options)
 
     def regularizer(self) -> Regularizer:
         return sum((row.regularizer() for row in self.rows), none())

@@ -38,7 +38,7 @@ class Explorer(RunPanel):
         super().__init__(as_classifier(net))
         self._own = self.net
         self._loading: str | Classifier | None = None  # the name of a network that is on its way, or what has arrived
-        self._judged: tuple[Ascent, int, str] | None = None  # the second opinion of a finished picture
+        self._judged: tuple[Any, ...] = ()  # an ascent, its last step, and the second opinion of what came out
         self.controls = Controls(self.net, target, self.field, self._turn)
         self.controls.seed.value = seed
         self.controls.network.observe(self._on_network, "value")
@@ -91,11 +91,10 @@ class Explorer(RunPanel):
     def _opinion(self, frame: Frame) -> str:
         """What a second network says of the finished picture, if it knows the same classes; it is asked once."""
         ascent, step = frame.ascent, frame.step
-        if not ascent.finished or step < ascent.step or not judging.judge_knows(ascent.net):
-            return ""
-        if self._judged is None or self._judged[:2] != (ascent, step):
+        asked = ascent.finished and step == ascent.step and judging.judge_knows(ascent.net)
+        if asked and self._judged[:2] != (ascent, step):
             self._judged = ascent, step, str(judging.second_opinion(frame.pictures[:1], ascent.targets[0])[0])
-        return self._judged[2]
+        return self._judged[2] if asked else ""
 
     def _show_network(self, net: Classifier, target: Any = None) -> None:
         """The classes of `net`; where nobody has turned a knob, what suits it instead of what suited the last."""

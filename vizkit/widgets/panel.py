@@ -149,19 +149,15 @@ def _replace_panels_of_this_cell(panel: JobPanel) -> None:
     cell = parent.get("metadata", {}).get("cellId") or parent.get("content", {}).get("code")
     if not cell:
         return
-    cells: dict[str, tuple[str, WeakSet[JobPanel]]] = vars(shell).setdefault("_vizkit_panels", {})
-    run = str(parent.get("header", {}).get("msg_id"))
-    last_run, panels = cells.get(cell, (run, WeakSet()))
-    if last_run != run:
-        outputs = getattr(shell, "user_ns", {}).get("_oh", {})  # Out: what the last lines of cells gave
-        for old in panels:
+    run, cells = parent.get("header", {}).get("msg_id"), vars(shell).setdefault("_vizkit_panels", {})
+    if cells.get(cell, (run,))[0] != run:
+        names = getattr(shell, "user_ns", {})
+        for old in cells.pop(cell)[1]:
             old.close()
-            for number in [number for number, output in outputs.items() if output is old]:
-                del outputs[number]
-                shell.user_ns.pop(f"_{number}", None)
-        panels = WeakSet()
-    panels.add(panel)
-    cells[cell] = run, panels
+            for number in [number for number, output in names.get("_oh", {}).items() if output is old]:
+                del names["_oh"][number]  # Out keeps what the last line of a cell gave: of a closed panel it need not
+                names.pop(f"_{number}", None)
+    cells.setdefault(cell, (run, WeakSet()))[1].add(panel)
 
 
 def _close(widget: Any) -> None:
