@@ -547,5 +547,5 @@ def test_a_picture_without_settings_or_with_far_too_long_ones_is_refused(tiny, t
 def test_a_picture_of_a_network_that_the_file_cannot_name_asks_for_it(network):
     text = CODE.replace("REGULARIZER", "vizkit.none()")
     for written in (text.replace("NET", network), json.dumps(SETTINGS_0_1_0 | {"network": network})):
-        with pytest.raises(VizkitError, match=r"vizkit\.reproduce\(path, net\)|l9|damaged|cannot be read"):
+        with pytest.raises(VizkitError, match=r"vizkit\.reproduce\(path, net\)|l9|not in the file|cannot be read"):
             vizkit.reproduce(write(written))

@@ -23,30 +23,7 @@ from .judging import second_opinion
 from .networks import Classifier, load, load_weights, networks, small_cnn
 from .recipes import Recipe, recipe
 from .regularization import Regularizer, none, side_by_side
-from .regularizers import (
-    clamp,
-    clip_small_contribution,
-    clip_small_norm,
-    crops,
-    cut_out,
-    decay,
-    fit,
-    gaussian_blur,
-    jitter,
-    l1,
-    l2,
-    lp,
-    mirror,
-    noise,
-    pad,
-    regularizer,
-    resize,
-    round_to_bytes,
-    scale_and_rotate,
-    shake,
-    soft_threshold,
-    total_variation,
-)
+from .regularizers import *
 from .saved import VERSION as __version__
 
 if TYPE_CHECKING:
@@ -56,22 +33,16 @@ if TYPE_CHECKING:
     from .classroom.training import Training
     from .widgets import Compare, Explorer, Gallery
 
-_LATER = {  # what needs matplotlib, ipywidgets or a moment: where it is, once it is asked for
-    "Compare": "widgets",
-    "Explorer": "widgets",
-    "Gallery": "widgets",
-    "Trainer": "classroom.trainer",
-    "Training": "classroom.training",
-    "datasets": "classroom.datasets",
-    "exercises": "classroom.exercises",
-    "figures": "figures",
-    "lessons": "classroom.lessons",
-    "widgets": "widgets",
-}
-__all__ = sorted(
-    {name for name in globals() if not name.startswith("_")} - {"Any", "TYPE_CHECKING", "import_module", "os"}
-)
-__all__ += _LATER
+# What needs matplotlib, ipywidgets or a moment: the wing where it is, once it is asked for.
+_LATER = dict.fromkeys(("Compare", "Explorer", "Gallery"), "widgets") | {"figures": "figures", "widgets": "widgets"}
+_LATER |= {"Trainer": "classroom.trainer", "Training": "classroom.training"}
+_LATER |= {name: f"classroom.{name}" for name in ("datasets", "exercises", "lessons")}
+__all__ = ["Ascent", "Classifier", "Compare", "Diverged", "Explorer", "Fourier", "Gallery", "Phase", "Pixels", "Recipe"]
+__all__ += ["Regularizer", "Step", "Trainer", "Training", "VizkitError", "ascend", "bases", "datasets", "exercises"]
+__all__ += ["figures", "images", "judging", "lessons", "load", "load_weights", "networks", "none", "recipe", "recipes"]
+__all__ += ["regularization", "regularizers", "reproduce", "saved", "second_opinion", "settings", "side_by_side"]
+__all__ += ["small_cnn", "widgets"]
+__all__ += regularizers.__all__
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,5 @@
 """The engine: a class model grows one step at a time."""
 
-import inspect
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
@@ -45,6 +44,9 @@ class Step:
     probabilities: tuple[float, ...]
     rivals: tuple[int, ...]
     rival_scores: tuple[float, ...]
+
+    def __str__(self) -> str:
+        return f"score {self.score:.1f}"
 
     @property
     def score(self) -> float:
@@ -172,7 +174,7 @@ class Ascent:
 
         All the steps that are left; `progress` prints a line that counts them, over and over itself.
         """
-        for _ in counted(self, _told) if progress else self:
+        for _ in counted(self, str) if progress else self:
             pass
         return self
 
@@ -402,14 +404,6 @@ def ascend(net: Any, target: Any, *, recipe: str | Recipe | None = None, seed: i
     return Ascent(net, targets, chosen, int(seed))
 
 
-ascend.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # what help() shows follows the settings, too
-    [
-        *list(inspect.signature(ascend).parameters.values())[:-1],
-        *(inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=None) for one in fields(Settings)),
-    ]
-)
-
-
 def reproduce(path: str | Path, net: Any = None, *, progress: bool = False, **yours: Any) -> Ascent:
     """
     >>> file = vizkit.ascend(net, "flamingo", steps=3).run().save(folder / "saved.png")
@@ -426,7 +420,7 @@ def reproduce(path: str | Path, net: Any = None, *, progress: bool = False, **yo
         settings = {one.name: getattr(run.settings, one.name) for one in fields(Settings)}
         ascent = ascend(net, run.targets, seed=run.seed, **settings)
         steps = _replay(ascent, run.changes)
-        for _ in counted(ascent, _told, steps) if progress else steps:
+        for _ in counted(ascent, str, steps) if progress else steps:
             pass
     except (TypeError, RuntimeError, OverflowError) as error:
         raise VizkitError(f"The settings in {path} do not fit {net.name}: {error}") from error
@@ -443,10 +437,6 @@ def _replay(ascent: Ascent, changes: tuple[saved.Change, ...]) -> Iterator[Step]
             return
         except Diverged:  # as it did then, in a file of version 0.1.0, which does not say so
             ascent.finish()
-
-
-def _told(step: Step) -> str:
-    return f"score {step.score:.1f}"
 
 
 def _climbed(scores: Tensor, index: Tensor, objective: Objective) -> Tensor:

@@ -1,12 +1,14 @@
 """What an ascent moves, and where it starts.
 
-A *basis* says which numbers the ascent moves: the pixels themselves, or the image's frequencies.
+A *basis* says which numbers the ascent moves: the pixels themselves, or the image's frequencies. `random` gives a
+start of one image: parameters, (1, …); `decode`, which is differentiable, makes zero-centred images of parameters,
+(batch, …); `encode` is its inverse, as far as there is one. What has these three and a `name` is a basis, too.
 """
 
 import math
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -15,21 +17,6 @@ from .checks import is_like, is_whole
 from .errors import VizkitError
 from .images import from_picture
 from .networks import Classifier, resized
-
-
-class Basis(Protocol):
-    """Which numbers the ascent moves. `decode` is differentiable; `encode` is its inverse, as far as there is one."""
-
-    name: ClassVar[str]
-
-    def random(self, net: Classifier, generator: torch.Generator) -> Tensor:
-        """A random start for one image: parameters, (1, …)."""
-
-    def decode(self, net: Classifier, parameters: Tensor) -> Tensor:
-        """From parameters, (batch, …), to zero-centred images."""
-
-    def encode(self, net: Classifier, image: Tensor) -> Tensor:
-        """From zero-centred images to parameters."""
 
 
 class Plain:
@@ -212,21 +199,16 @@ def _unsquash(net: Classifier, image: Tensor, decorrelated: bool) -> Tensor:
     return values
 
 
-BASES: dict[str, type[Pixels] | type[Fourier] | type[Phase]] = {
-    "pixels": Pixels,
-    "fourier": Fourier,
-    "phase": Phase,
-}
+Basis = Pixels | Fourier | Phase
+BASES: dict[str, type[Basis]] = {"pixels": Pixels, "fourier": Fourier, "phase": Phase}
 STARTS = ("random", "bytes", "zero")
 
 
 def as_basis(basis: str | Basis) -> Basis:
     """The basis of a name, "pixels", "fourier" or "phase", with its default settings; a basis stays what it is."""
     if not isinstance(basis, str):
-        if not hasattr(basis, "decode"):
+        if isinstance(basis, type) or not hasattr(basis, "decode"):
             raise VizkitError(f"A basis is a name or something like vizkit.Pixels(), not {basis!r}.")
-        if isinstance(basis, type):
-            raise VizkitError(f"A basis is made by {basis.__name__}: write vizkit.{basis.__name__}().")
         return basis
     if basis not in BASES:
         raise VizkitError(f'No basis "{basis}". Known: {", ".join(BASES)}.')

@@ -68,7 +68,7 @@ def second_opinion(pictures: Pictures, targets: Any, judge: Classifier | None = 
 
 def judge_knows(net: Classifier) -> bool:
     """Whether the judge knows the classes of a network: those of ImageNet. It need not be loaded to tell."""
-    return net.labels == ResNet18_Weights.DEFAULT.meta["categories"]
+    return bool(net.labels == ResNet18_Weights.DEFAULT.meta["categories"])
 
 
 def default_judge() -> Classifier:

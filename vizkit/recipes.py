@@ -8,26 +8,7 @@ from . import saved
 from .bases import Fourier, Phase, Pixels
 from .errors import VizkitError
 from .networks import Classifier
-from .regularizers import (
-    clamp,
-    clip_small_contribution,
-    clip_small_norm,
-    crops,
-    cut_out,
-    decay,
-    fit,
-    gaussian_blur,
-    jitter,
-    l1,
-    l2,
-    mirror,
-    noise,
-    pad,
-    round_to_bytes,
-    scale_and_rotate,
-    shake,
-    total_variation,
-)
+from .regularizers import *
 from .settings import Settings
 
 if TYPE_CHECKING:

@@ -14,6 +14,10 @@ from .errors import VizkitError
 from .networks import resized
 from .regularization import Kind, Place, kind
 
+__all__ = ["clamp", "clip_small_contribution", "clip_small_norm", "crops", "cut_out", "decay", "fit", "gaussian_blur"]
+__all__ += ["jitter", "l1", "l2", "lp", "mirror", "noise", "pad", "regularizer", "resize", "round_to_bytes"]
+__all__ += ["scale_and_rotate", "shake", "soft_threshold", "total_variation"]
+
 
 @kind("penalty", strengths=(1e-6, 1e-1), default=1e-4)
 def l2(image: Tensor, low: Tensor | None = None, about: str = "grey", mean: bool = False) -> Tensor:

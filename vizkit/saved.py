@@ -55,14 +55,8 @@ def write(run: Run) -> str:
     settings = run.settings.but(**{knob: value for at, knob, value in run.changes if at < 1 and knob in LIVE})
     changes = [change for change in run.changes if change[0] > 0]
     target = repr(run.targets[0] if len(run.targets) == 1 else run.targets)
-    lines = [
-        "import vizkit",
-        "",
-        f"net = {run.network}",
-        call(settings, target, run.seed) + ("" if changes else ".run()"),
-    ]
-    if changes:
-        lines.append("for step in ascent:")
+    made = call(settings, target, run.seed) + ("\nfor step in ascent:" if changes else ".run()")
+    lines = ["import vizkit", "", f"net = {run.network}", made]
     for step in sorted({at for at, _, _ in changes}):
         lines.append(f"    if step.index == {step - 1}:")
         for _, knob, value in (change for change in changes if change[0] == step):
@@ -95,19 +89,22 @@ def read(text: str, yours: Mapping[str, Any]) -> Run:
     by name, are all that is understood; `yours` has what the code cannot hold."""
     if len(text) > LONGEST:
         raise VizkitError(f"{len(text)} characters are no code of an ascent.")
-    tree = ast.parse(text)
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
-    (made,) = (one for one in calls if ast.unparse(one.func) == "vizkit.ascend")
-    settings = {str(one.arg): _value(one.value, yours) for one in made.keywords}
+    known = {f"vizkit.{name}": kind for name, kind in catalogue().items()} | dict(yours)
+    known |= {f"vizkit.{one.__name__}": one for one in (*BASES.values(), none, side_by_side)}
+    calls: dict[str, list[ast.Call]] = {"ascend": [], "load": []}
+    changes: list[Change] = []
+    for node in ast.walk(ast.parse(text)):
+        match node:
+            case ast.Call(ast.Attribute(ast.Name("vizkit"), "ascend" | "load" as name)):
+                calls[name].append(node)
+            case ast.If(ast.Compare(_, _, [ast.Constant(int(index))]), lines):
+                changes += [(index + 1, *_turn(line, known)) for line in lines]
+    (made,) = calls["ascend"]
+    settings = {str(one.arg): _value(one.value, known) for one in made.keywords}
     if isinstance(settings.get("start"), str) and settings["start"] not in STARTS:  # never a path: a file opens no file
         raise VizkitError(f"A start is one of {', '.join(STARTS)}, not {settings['start']!r}.")
-    targets, seed = _value(made.args[1], yours), settings.pop("seed", 0)
-    changes: list[Change] = []
-    for node in ast.walk(tree):
-        match node:
-            case ast.If(ast.Compare(_, _, [ast.Constant(int(index))]), lines):
-                changes += [(index + 1, *_turn(line, yours)) for line in lines]
-    network = next((ast.unparse(one) for one in calls if ast.unparse(one.func) == "vizkit.load"), "")
+    targets, seed = _value(made.args[1], known), settings.pop("seed", 0)
+    network = "".join(map(ast.unparse, calls["load"][:1]))
     return Run(
         network, targets if isinstance(targets, list) else [targets], seed, Settings().but(**settings), tuple(changes)
     )
@@ -115,43 +112,37 @@ def read(text: str, yours: Mapping[str, Any]) -> Run:
 
 def read_network(code: str) -> Classifier:
     """The network of `vizkit.load(…)`. Raises `VizkitError` where the code has none."""
-    try:
-        match ast.parse(code, mode="eval").body:
-            case ast.Call(_, names, keywords):
-                named = {str(one.arg): ast.literal_eval(one.value) for one in keywords}
-                return load(*map(ast.literal_eval, names), **named)
-    except (ValueError, SyntaxError, TypeError) as error:
-        if isinstance(error, VizkitError):
-            raise
-    raise VizkitError("This picture is of somebody's own CNN: pass it, vizkit.reproduce(path, net).")
+    if not code:
+        raise VizkitError("This picture is of somebody's own CNN: pass it, vizkit.reproduce(path, net).")
+    net: Classifier = _value(ast.parse(code, mode="eval").body, {"vizkit.load": load})
+    return net
 
 
-def _turn(line: ast.stmt, yours: Mapping[str, Any]) -> tuple[str, Any]:
+def _turn(line: ast.stmt, known: Mapping[str, Any]) -> tuple[str, Any]:
     match line:
         case ast.Assign([ast.Attribute(ast.Name("ascent"), knob)], value):
-            return knob, _value(value, yours)
+            return knob, _value(value, known)
         case ast.Expr(ast.Call(ast.Attribute(ast.Name("ascent"), knob), [], [])):
             return knob, None
     raise VizkitError(f"This turns no knob: {ast.unparse(line):.100}")
 
 
-def _value(node: ast.expr, yours: Mapping[str, Any]) -> Any:
+def _value(node: ast.expr, known: Mapping[str, Any]) -> Any:
+    """What an expression says, of plain values and names that are known."""
     match node:
         case ast.BinOp(left, ast.Add(), right):
-            return _value(left, yours) + _value(right, yours)
+            return _value(left, known) + _value(right, known)
         case ast.List(values):
-            return [_value(one, yours) for one in values]
-        case ast.Name(name) if name in YOURS.values():
-            if name not in yours:
-                raise VizkitError(f"The file does not hold your {name}: pass it to vizkit.reproduce, as a keyword.")
-            return yours[name]
-        case ast.Call(ast.Attribute(ast.Name("vizkit"), name), arguments, keywords):
-            makers: dict[str, Any] = {one.__name__: one for one in BASES.values()}
-            makers |= {"none": none, "side_by_side": side_by_side, **catalogue()}
-            if name not in makers:
-                raise VizkitError(f"There is no vizkit.{name}. If it is a regularizer of yours, define it first.")
-            named = {str(one.arg): _value(one.value, yours) for one in keywords}
-            return makers[name](*(_value(one, yours) for one in arguments), **named)
+            return [_value(one, known) for one in values]
+        case ast.Call(ast.Attribute() as made, arguments, keywords):
+            named = {str(one.arg): _value(one.value, known) for one in keywords}
+            return _value(made, known)(*(_value(one, known) for one in arguments), **named)
+        case ast.Name() | ast.Attribute():
+            if (name := ast.unparse(node)) not in known:
+                raise VizkitError(
+                    f"{name} is not in the file. A regularizer of yours: define it first; else pass {name}=…."
+                )
+            return known[name]
     return ast.literal_eval(node)
 
 

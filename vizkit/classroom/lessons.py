@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..ascent import Ascent
-from ..figures import COLOURS, GREY, NotebookFigure, _plain, live_figure
+from ..figures import COLOURS, GREY, NotebookFigure, live_figure, plain_axes
 from ..images import Pictures
 from .training import Training
 
@@ -59,7 +59,7 @@ def score_changes(ascents: Sequence[Ascent], names: Sequence[str]) -> Figure:
     axes.set_xticks(range(len(ascents)), names)
     axes.set_ylabel("change of the score", color=GREY)
     axes.margins(y=0.15)
-    _plain(axes)
+    plain_axes(axes)
     axes.legend(frameon=False, labelcolor=GREY, fontsize=9)
     return figure
 
@@ -92,7 +92,7 @@ def draw_training_curves(axes: Sequence[Axes], training: Training) -> None:
         one.set_ylabel(name, color=GREY)
         one.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         one.grid(color=GREY, alpha=0.25, linewidth=0.6)
-        _plain(one)
+        plain_axes(one)
     axes[0].set_ylim(bottom=0)
     axes[1].set_ylim(0, 1)
     if training.checks:

@@ -1,10 +1,8 @@
-"""Curves, grids, film strips and files. matplotlib's object API only: nothing here touches a global figure."""
+"""Score curves, in matplotlib's object API: nothing here touches a global figure."""
 
 import io
 import math
-import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,10 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from .ascent import Ascent
-from .errors import VizkitError
-from .images import Pictures, tile
-from .saved import RESTART, write_whole
+from ..ascent import Ascent
+from ..saved import RESTART
 
 # Okabe & Ito's palette, told apart by colour-blind readers; the first is the target, the second its rival.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -99,7 +95,7 @@ def draw_score_curve(axes: Axes, ascent: Ascent, names: Sequence[str] = ()) -> N
     axes.set_xlabel("step", color=GREY)
     axes.set_ylabel("class score", color=GREY)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    _plain(axes)
+    plain_axes(axes)
     axes.grid(color=GREY, alpha=0.25, linewidth=0.6)
     if history:
         place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.02, 1.0), "ncols": 3, "frameon": False}
@@ -108,77 +104,10 @@ def draw_score_curve(axes: Axes, ascent: Ascent, names: Sequence[str] = ()) -> N
             written.set(text=line.get_label(), parse_math=False)  # a label is what it is, not a formula
 
 
-def grid(pictures: Sequence[Any] | Pictures, captions: Sequence[str] = (), columns: int | None = None) -> Figure:
-    """
-    >>> vizkit.figures.grid(np.zeros((4, 8, 8, 3), np.uint8), captions=["a", "b", "c", "d"])
-    <NotebookFigure size 528x576 with 4 Axes>
-
-    Pictures, each uint8 (height, width, 3) or a PIL image, side by side with a caption under each.
-    """
-    if isinstance(pictures, np.ndarray) and pictures.ndim == 3:  # one picture
-        pictures = pictures[None]
-    if not len(pictures):
-        raise VizkitError("A grid takes one picture or more, and got none.")
-    columns = columns or math.ceil(math.sqrt(len(pictures)))
-    rows = math.ceil(len(pictures) / columns)
-    enlarged = min(max(1.0, columns / 5), 1.8)  # a wide figure is shown smaller, and its captions with it
-    figure = NotebookFigure(2.2 * columns, (2.2 + 0.2 * enlarged if captions else 2.2) * rows)
-    for index, picture in enumerate(pictures):
-        axes = figure.add_subplot(rows, columns, index + 1)
-        picture = np.asarray(picture)
-        axes.imshow(picture, interpolation="nearest" if len(picture) < 64 else "antialiased")
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
-        if index < len(captions):
-            lines = [textwrap.fill(line, int(32 / enlarged)) for line in captions[index].splitlines()]
-            axes.set_xlabel("\n".join(lines), fontsize=9 * enlarged, color=GREY, parse_math=False)
-    return figure
-
-
-def film_strip(ascent: Ascent, frames: int = 6) -> Figure:
-    """
-    >>> vizkit.figures.film_strip(vizkit.ascend(net, "flamingo", steps=3).run(), frames=2)
-    <NotebookFigure size 528x288 with 2 Axes>
-
-    How the first class model came about: `frames` pictures, evenly spread from the first step to the last.
-    """
-    kept = _kept_frames(ascent)
-    chosen = [kept[round(at)] for at in np.linspace(0, len(kept) - 1, min(frames, len(kept)))]
-    captions = [f"step {step}" for step in chosen]
-    return grid([ascent.frames[step][0] for step in chosen], captions, columns=len(chosen))
-
-
-def gif(ascent: Ascent, path: str | Path, seconds: float = 6.0) -> Path:
-    """
-    >>> ascent = vizkit.ascend(net, ["flamingo", "ostrich"], steps=3).run()
-    >>> vizkit.figures.gif(ascent, folder / "two.gif").name
-    'two.gif'
-
-    Writes the ascent as an animation of about `seconds`, the batch side by side; the last frame stays a while.
-    """
-    kept = _kept_frames(ascent)
-    chosen = kept[:: math.ceil(len(kept) / 100)]
-    chosen += kept[-1:] if chosen[-1] != kept[-1] else []
-    images = [Image.fromarray(tile(ascent.frames[step])) for step in chosen]
-    duration = [max(20, round(1000 * seconds / len(images)))] * (len(images) - 1) + [2000]
-    stream = io.BytesIO()
-    images[0].save(stream, format="GIF", save_all=True, append_images=images[1:], duration=duration, loop=0)
-    return write_whole(path, stream.getvalue())
-
-
-def _plain(axes: Axes) -> None:
+def plain_axes(axes: Axes) -> None:
     """Two axes, no box, and a colour that reads on white and on black."""
     axes.tick_params(colors=GREY)
     axes.set_facecolor("none")
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(GREY)
-
-
-def _kept_frames(ascent: Ascent) -> list[int]:
-    if not ascent.frames:
-        raise VizkitError("This ascent has made no step yet: call its run() first.")
-    return sorted(ascent.frames)
-
-
-save = Ascent.save  # its first address
