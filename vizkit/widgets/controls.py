@@ -24,19 +24,19 @@ ROWS = 6  # how many regularizers can be added up
 MOST_STEPS = 10**6
 NO_PRESET = "–"
 # The settings that are one value of one control; the start comes last, as it is shown when all else is set.
-VALUES = ("steps", "learning_rate", "schedule", "optimizer", "basis", "objective", "start")
+VALUES = ("learning_rate", "steps", "schedule", "optimizer", "basis", "objective", "start")
 Field = Callable[..., Any]
-Told = Callable[[], None]
 
 
 class LogKnob(W.VBox):
     """A slider over round numbers, evenly spaced on a log scale: 1, 1.5, 2, 3, 5, 7, 10, …"""
 
     slider: Any = None  # before there is something to set: most rows never need theirs
+    range: tuple[float, float] = (1e-4, 1000.0)
 
-    def __init__(self, field: Field, label: str, changed: Told, low: float = 1e-6, high: float = 1) -> None:
+    def __init__(self, field: Field, label: str, changed: Callable[[], None]) -> None:
         super().__init__()
-        self._field, self._label, self._changed, self.range = field, label, changed, (low, high)
+        self._field, self._label, self._changed = field, label, changed
 
     @property
     def value(self) -> float:
@@ -76,7 +76,7 @@ def small_print(options: dict[str, Any]) -> str:
 class RegularizerRow(W.VBox):
     """One regularizer: its type, its strength, and those of its options that are not the usual ones."""
 
-    def __init__(self, field: Field, label: str, changed: Told) -> None:
+    def __init__(self, field: Field, label: str, changed: Callable[[], None]) -> None:
         self.kind = field(W.Dropdown, label, options=["none", *catalogue()])
         self.strength = LogKnob(field, "strength", changed)
         self.note = W.HTML()
@@ -86,10 +86,8 @@ class RegularizerRow(W.VBox):
         super().__init__([self.kind, self.strength, self.note])
 
     def regularizer(self) -> Regularizer:
-        if self.kind.value == "none":
-            return none()
-        kind = catalogue()[self.kind.value]
-        return kind(self.strength.value if kind.strengths else None, **self._options)
+        kind = catalogue().get(self.kind.value)
+        return kind(self.strength.value if kind.strengths else None, **self._options) if kind else none()
 
     def set(self, part: Part | None) -> None:
         self.kind.value = part.kind.name if part else "none"
@@ -154,16 +152,9 @@ class PhotoPicker(W.VBox):
     def __init__(self, field: Field) -> None:
         self.upload = field(W.FileUpload, "Choose a photo", accept="image/*")
         self.note = W.HTML()
-        self._photo: Any = None
+        self.photo: Any = None
         super().__init__([self.upload, self.note], layout=W.Layout(display="none"))
         self.add_class("vizkit-indented")
-
-    @property
-    def photo(self) -> Any:
-        """What `vizkit.ascend` takes for its start. Raises `VizkitError` where there is none yet."""
-        if self._photo is None:
-            raise VizkitError("There is no photo yet. Press Choose a photo, under Start from, and pick a picture file.")
-        return self._photo
 
     def take(self, files: Any) -> None:
         """Keeps an uploaded file. Raises `VizkitError` for one that is no picture; then the photo before it stays."""
@@ -174,8 +165,8 @@ class PhotoPicker(W.VBox):
     def keep(self, picture: Any, name: str = "") -> None:
         """A photo (see `vizkit.images.as_photo`), or a start image: a zero-centred tensor."""
         tensor = isinstance(picture, Tensor)
-        self._photo = picture.detach().clone() if tensor else as_photo(picture, name)
-        size = " × ".join(map(str, self._photo.shape[:1:-1] if tensor else self._photo.size))
+        self.photo = picture.detach().clone() if tensor else as_photo(picture, name)
+        size = " × ".join(map(str, self.photo.shape[:1:-1] if tensor else self.photo.size))
         name = name or (Path(picture).name if isinstance(picture, (str, Path)) else "")
         self.note.value = f"<div class=vizkit-note>{escape(', '.join(filter(None, [name, size])))}</div>"
 
@@ -187,14 +178,13 @@ class Controls(W.VBox):
     def __init__(self, net: Classifier, target: Any, field: Field, turned: Callable[..., None]) -> None:
         self._turned, self._quiet, self._basis = turned, False, as_basis("pixels")
         self._optimizer_options: dict[str, Any] = {}
-        names = list(dict.fromkeys([net.name, *networks()]))
-        self.network = field(W.Dropdown, "Network", options=names, value=net.name)
+        self.network = field(W.Dropdown, "Network", options=list(dict.fromkeys([net.name, *networks()])))
         self.picker = ClassPicker(field, net, target)
         self.preset = field(W.Dropdown, "Preset", options=[NO_PRESET, *recipes()])
         labels = ["Regularizer", *(f"and {row + 1}" for row in range(1, ROWS))]
         self.rows = [RegularizerRow(field, label, lambda: self._on_knob("regularizer")) for label in labels]
         self.steps = field(W.BoundedIntText, "Steps", min=0, max=MOST_STEPS)
-        self.learning_rate = LogKnob(field, "Learning rate", lambda: self._on_knob("learning_rate"), 1e-4, 1000)
+        self.learning_rate = LogKnob(field, "Learning rate", lambda: self._on_knob("learning_rate"))
         self.schedule = field(W.Dropdown, "Schedule", options=SCHEDULES)
         self.optimizer = field(W.Dropdown, "Optimizer", options=list(OPTIMIZERS))
         self.basis = field(W.Dropdown, "Image in", options=list(BASES))
@@ -206,9 +196,8 @@ class Controls(W.VBox):
         more = field(W.ToggleButton, "More knobs", icon="caret-right")
         knobs = [self.learning_rate, self.schedule, self.optimizer, self.optimizer_note, self.basis, self.basis_note]
         knobs += [self.start, self.photo, self.seed, self.objective, *self.rows[1:]]
-        for name in VALUES:
-            if name != "learning_rate":
-                getattr(self, name).observe(lambda _, name=name: self._on_knob(name), "value")
+        for name in VALUES[1:]:
+            getattr(self, name).observe(lambda _, name=name: self._on_knob(name), "value")
         self.preset.observe(lambda _: self._on_preset(), "value")
         shown = [self.network, self.picker, self.preset, self.rows[0], self.steps, more]
         super().__init__([*shown, W.VBox(knobs).add_class("vizkit-folded")])

@@ -52,16 +52,14 @@ class Explorer(RunPanel):
         self._show_network(self.net, self.controls.picker.target)
         self._new_ascent()  # what cannot be is an error here, rather than at Start
         stage = W.VBox([self.picture, self.caption]).add_class("vizkit-stage")
-        score = W.VBox([self.curve]).add_class("vizkit-score")
-        self._arrange_columns([self.controls, stage, score], [self.keep], [self.strip])
+        self._arrange_columns([self.controls, stage, self.curve], [self.keep], [self.strip])
 
     # What a person sees.
 
     def _render(self) -> None:
         if isinstance(self._loading, Classifier):
             self._show_network(self._loading)
-            if self.ascent is None:
-                self._show_start()
+            self._on_start_image()
             self._say(f"{self.net.name} is ready. Choose a class and press Start.")
         super()._render()
         self.keep.disabled = self.ascent is None
@@ -81,12 +79,11 @@ class Explorer(RunPanel):
         """The picture, and what was measured of it."""
         ascent, seen = frame.ascent, frame.seen
         self.picture.show(encode(frame.pictures[0]), _words(frame))
-        opinion = f"<br>{escape(self._opinion(frame))}"
-        self.caption.value = (
-            f"<div class=vizkit-caption><b>{escape(ascent.labels[0])}</b> step {frame.step}<br>"
-            f"score <b>{seen.score:.1f}</b> &nbsp; probability <b>{seen.probability:.3f}</b><br>"
-            f"strongest rival: {escape(ascent.net.labels[seen.rivals[0]])} {seen.rival_scores[0]:.1f}{opinion}</div>"
-        )
+        named = f"<b>{escape(ascent.labels[0])}</b> step {frame.step}"
+        score = f"score <b>{seen.score:.1f}</b> &nbsp; probability <b>{seen.probability:.3f}</b>"
+        rival = f"strongest rival: {escape(ascent.net.labels[seen.rivals[0]])} {seen.rival_scores[0]:.1f}"
+        lines = "<br>".join([named, score, rival, escape(self._opinion(frame))])
+        self.caption.value = f"<div class=vizkit-caption>{lines}</div>"
 
     def _opinion(self, frame: Frame) -> str:
         """What a second network says of the finished picture, if it knows the same classes; it is asked once."""
@@ -108,9 +105,11 @@ class Explorer(RunPanel):
     # What a person does.
 
     def _new_ascent(self) -> Ascent:
-        knobs, settings = self.controls, vars(self.controls.settings())
-        if knobs.start.value == "photo":
-            settings = settings | {"start": knobs.photo.photo}
+        knobs = self.controls
+        start = knobs.photo.photo if knobs.start.value == "photo" else knobs.start.value
+        if start is None:
+            raise VizkitError("There is no photo yet. Press Choose a photo, under Start from, and pick a picture file.")
+        settings = vars(knobs.settings()) | {"start": start}
         return ascend(self.net, knobs.picker.target, seed=knobs.seed.value, **settings)
 
     def _on_start_image(self) -> None:
@@ -134,8 +133,7 @@ class Explorer(RunPanel):
 
     async def _load(self, name: str) -> None:
         """In a thread, since it may download; the run loop publishes what arrived."""
-        own = self._own if name == self._own.name else None
-        self._loading = own or await asyncio.get_running_loop().run_in_executor(None, load, name)
+        self._loading = self._own if name == self._own.name else await asyncio.to_thread(load, name)
 
     def _on_keep(self) -> None:
         frame = self._shown
@@ -143,12 +141,10 @@ class Explorer(RunPanel):
             return
         ascent, picture = frame.ascent, Picture()
         picture.show(encode(frame.pictures[0]), _words(frame))
-        lines = [
-            str(ascent.regularizer).replace("vizkit.", ""),
-            f"{ascent.net.name}, {ascent.basis.name}, {ascent.settings.optimizer} {ascent.learning_rate:g}",
-            f"seed {ascent.seed}, step {frame.step}, score {frame.seen.score:.1f}",
-            self._opinion(frame),
-        ]
+        regularizer = str(ascent.regularizer).replace("vizkit.", "")
+        how = f"{ascent.net.name}, {ascent.basis.name}, {ascent.settings.optimizer} {ascent.learning_rate:g}"
+        result = f"seed {ascent.seed}, step {frame.step}, score {frame.seen.score:.1f}"
+        lines = [regularizer, how, result, self._opinion(frame)]
         text = "<br>".join([f"<b>{escape(ascent.labels[0])}</b>", *map(escape, filter(None, lines))])
         card = W.VBox([picture, W.HTML(f"<div class=vizkit-note>{text}</div>")]).add_class("vizkit-card")
         self.strip.children = (*self.strip.children, card)

@@ -33,8 +33,8 @@ class CardPanel(RunPanel):
         self.steps.observe(lambda _: self._turn("steps", lambda: self.steps.value), "value")
 
     def _new_ascent(self) -> Ascent:
-        recipe = self._recipe.but(steps=self.steps.value)
-        return ascend(self.net, self.targets, recipe=recipe, seed=self.seed.value)
+        steps, seed = self.steps.value, self.seed.value
+        return ascend(self.net, self.targets, recipe=self._recipe, steps=steps, seed=seed)
 
     def _show_start(self) -> None:
         for widget, picture in zip(self.pictures, self._new_ascent().pictures, strict=True):
@@ -85,7 +85,7 @@ class Compare(CardPanel):
         for card in self.cards:
             card.add_class("vizkit-compared")
         chosen = W.VBox([self.picker, self.steps, self.seed]).add_class("vizkit-controls")
-        self._arrange_columns([chosen, *self.cards], strip=[W.VBox([self.curve]).add_class("vizkit-score")])
+        self._arrange_columns([chosen, *self.cards], strip=[self.curve])
 
     @property
     def targets(self) -> list[int]:

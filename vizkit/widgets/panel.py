@@ -20,7 +20,7 @@ from ..errors import VizkitError
 from ..images import Pictures
 from ..networks import Classifier
 from ..saved import write_whole
-from .parts import Page, Picture, curve_words, download_link, error_text, fields, note, unused_name
+from .parts import Page, Picture, curve_words, download_link, error_text, note, unused_name
 from .run_loop import RunLoop
 
 CURVE_EVERY = 0.4  # seconds between two drawings of a curve: it costs more than a picture and changes less
@@ -37,10 +37,11 @@ class JobPanel(W.VBox):
         super().__init__()
         self.loop = RunLoop(self._publish)
         _replace_panels_of_this_cell(self)
-        self.field = fields()
+        self._wide = W.Layout(width="auto")
         self._lock = threading.RLock()  # callbacks may come from another thread than the run
         self._rendering = False
-        self.start = self._button("Start", "play", "Begin anew with these knobs", self._on_start, "primary")
+        self.start = self._button("Start", "play", "Begin anew with these knobs", self._on_start)
+        self.start.button_style = "primary"
         self.pause = self._button("Pause", "pause", "Hold the run, or let it go on", self._on_pause)
         self.stop = self._button("Stop", "stop", "End the run here", self.loop.stop)  # the run shows its end itself
         self.progress = W.FloatProgress(min=0, max=1)
@@ -67,9 +68,15 @@ class JobPanel(W.VBox):
             self._publish()
         return steps
 
-    def _button(self, label: str, icon: str, tooltip: str, action: Callable[[], None], look: str = "") -> Any:
-        made = W.Button(description=label, icon=icon, tooltip=tooltip, button_style=look)
-        made.on_click(lambda _: self._attempt(action))
+    def field(self, kind: type, label: str, **traits: Any) -> Any:
+        """A control with its label at the left, as wide as its column. All share a layout: each is a channel of its own
+        to the page, and some pages have room for no more than 250 (JupyterLab's "Comms over subshells: per comm" gives
+        each a thread)."""
+        return kind(description=label, layout=self._wide, **traits)
+
+    def _button(self, label: str, icon: str, tooltip: str, action: Callable[..., None], *given: Any) -> Any:
+        made = W.Button(description=label, icon=icon, tooltip=tooltip)
+        made.on_click(lambda _: self._attempt(lambda: action(*given)))
         return made
 
     def _arrange(self, above: list[Any], below: list[Any]) -> None:
@@ -97,8 +104,7 @@ class JobPanel(W.VBox):
     def _render(self) -> None:
         state, busy = self.loop.state, self.loop.busy
         self.start.disabled, self.pause.disabled, self.stop.disabled = busy, not busy, not busy
-        paused = state == "paused"
-        self.pause.description, self.pause.icon = ("Go on", "play") if paused else ("Pause", "pause")
+        self.pause.description, self.pause.icon = ("Go on", "play") if state == "paused" else ("Pause", "pause")
         if state == "failed" and self.loop.error:
             self._say(error_text(self.loop.error), alert=True)
 
@@ -195,12 +201,10 @@ class RunPanel(JobPanel):
         # Made long, then shortened: the End key of the browser's slider knows only the length it was made with.
         self.timeline = W.IntSlider(description="Timeline", min=0, max=100_000).add_class("vizkit-timeline")
         self.timeline.observe(lambda _: self._on_scrub(), "value")
-        self.save_png = self._button("Save PNG", "download", "The picture, with its settings inside", self._save_png)
-        self.save_gif = self._button("Save GIF", "film", "The whole run as an animation", self._save_gif)
-        self.show_code = self._button(
-            "Show the code", "code", "The lines that make exactly this picture", self._on_code
-        )
-        self.curve = Picture() if curve else None
+        self.save_png = self._button("Save PNG", "download", "The picture, with its settings inside", self._save, "png")
+        self.save_gif = self._button("Save GIF", "film", "The whole run as an animation", self._save, "gif")
+        self.show_code = self._button("Show the code", "code", "The lines that make exactly this picture", self._code)
+        self.curve = Picture().add_class("vizkit-score") if curve else None
         self._figure, self._curve_drawn = figures.live_figure(), 0.0
         self._names: list[str] = []  # of the images, for the curve; without any, it shows the class labels
 
@@ -273,19 +277,14 @@ class RunPanel(JobPanel):
                 self._following = self.timeline.value >= max(list(self.ascent.frames))
                 self._publish()
 
-    def _save_png(self) -> None:
-        self._save(Ascent.save, "png")
-
-    def _save_gif(self) -> None:
-        self._save(figures.gif, "gif")
-
-    def _save(self, write: Callable[[Ascent, Path], Path], ending: str) -> None:
+    def _save(self, ending: str) -> None:
         """Makes a file beside the notebook, and offers it for download, where no file can be made, too."""
         if self.ascent is None:
             return
         name = unused_name(self.ascent.labels, ending)
         with TemporaryDirectory() as folder, catch_warnings(record=True) as doubts:
             simplefilter("always")
+            write = Ascent.save if ending == "png" else figures.gif
             path = write(self.ascent, Path(folder, name))
             content = path.read_bytes()
         said = [f"Saved {name}.", *(str(doubt.message).replace(str(path), str(name)) for doubt in doubts)]
@@ -295,6 +294,6 @@ class RunPanel(JobPanel):
             said[0] = f"{name} cannot be written here: {error.strerror}."
         self._say(" ".join(said), not name.exists(), download_link(name, content))
 
-    def _on_code(self) -> None:
+    def _code(self) -> None:
         code = "" if self.code.value else (self.ascent or self._new_ascent()).code()
         self.code.value = f"<pre class=vizkit-code>{escape(code)}</pre>" if code else ""

@@ -4,10 +4,9 @@ import io
 import itertools
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
 
 import anywidget
 import ipywidgets as W
@@ -24,14 +23,6 @@ class Page(anywidget.AnyWidget):
 
     _css = Path(__file__).with_name("style.css")
     _esm = Path(__file__).with_name("page.js")
-
-
-def fields() -> Callable[..., Any]:
-    """`field(kind, label, **traits)`, which makes the controls of one panel: a label at the left, wide as the column.
-    They share a layout: each is a channel of its own to the page, and some pages have room for no more than 250
-    (JupyterLab's "Comms over subshells: per comm" gives each a thread)."""
-    wide = W.Layout(width="auto")
-    return lambda kind, label, **traits: kind(description=label, layout=wide, **traits)
 
 
 class Picture(W.VBox):
