@@ -265,7 +265,7 @@ class Classic:
     `round_trip`: milliseconds that a message and its answer spend on their way.
     """
 
-    def __init__(self, page: Page, address: str, name: str, round_trip: float = 0) -> None:
+    def __init__(self, page: Page, address: str, name: str | Path, round_trip: float = 0) -> None:
         self.page = page
         self.errors: list[str] = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
@@ -512,7 +512,7 @@ def walk_compare(compare: ExplorerPage, name: str, folder: Path) -> None:
     expect(compare.root.locator(".widget-select option")).to_have_count(1)
     compare.button("Start").click()
     compare.wait_for_step(3)
-    compare.wait_for_step(20)
+    compare.wait_for_step(10)
     compare.button("Pause").click()
     compare.wait_for_line("paused")
     texts = captions.all_inner_texts()
@@ -527,11 +527,11 @@ def walk_compare(compare: ExplorerPage, name: str, folder: Path) -> None:
     assert not set(early) & set(sources)
     compare.slide(timeline, "End")
     compare.button("Go on").click()
-    compare.wait_for_step(40)
+    compare.wait_for_step(20)
     compare.press_stop()
     compare.button("Save GIF").click()
     expect(compare.root.get_by_role("link", name="download it")).to_be_visible()
     with Image.open(folder / "strawberry.gif") as animation:
-        assert animation.n_frames > 20
+        assert animation.n_frames > 10
         assert animation.width > 2 * animation.height  # all three, side by side
     compare.screenshot(name)

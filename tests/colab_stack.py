@@ -111,7 +111,7 @@ def _environment() -> Path:
 
 def pip_install(python: str, *arguments: str) -> None:
     """Fails with pip's own words."""
-    command = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *arguments]
+    command = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-compile", *arguments]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
 

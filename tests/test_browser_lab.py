@@ -214,8 +214,8 @@ def test_three_regularizers_grow_side_by_side_on_one_timeline(lab):
 
 def test_a_network_learns_is_stopped_goes_on_inside_a_cell_and_shows_all_its_classes(lab):
     with new_page(lab.page.context.browser) as page:
-        name = of_cells(lab.folder, "train.ipynb", TRAIN, "print('made', trainer.run().step, 'steps')", GALLERY)
-        notebook = Lab(page, lab.address, name)
+        run = "try:\n    trainer.run()\nfinally:\n    print('made', training.step, 'steps')"
+        notebook = Lab(page, lab.address, of_cells(lab.folder, "train.ipynb", TRAIN, run, GALLERY))
         notebook.run_cell(0)
         trainer = ExplorerPage(notebook)
         trainer.button("Start").click()

@@ -31,9 +31,9 @@ def bare(net: vizkit.Classifier, batch: int, side: int, update: bool = True) -> 
         yield
 
 
-def plain(net: vizkit.Classifier, batch: int = 1) -> vizkit.Ascent:
+def plain(net: vizkit.Classifier) -> vizkit.Ascent:
     """History and frames included, as everywhere."""
-    return vizkit.ascend(net, [TARGET] * batch, regularizer=vizkit.l2(1e-4), steps=10_000, learning_rate=1.0)
+    return vizkit.ascend(net, TARGET, regularizer=vizkit.l2(1e-4), steps=10_000, learning_rate=1.0)
 
 
 def by_recipe(net: vizkit.Classifier) -> vizkit.Ascent:
@@ -67,7 +67,6 @@ def main() -> None:
     print(f"{net.name}, torch {torch.__version__}, vizkit from {vizkit.__file__}")
     print("step             the passes    a step   ratio (median of paired rounds)")
     compare("plain", lambda: plain(net), lambda: bare(net, 1, net.height))
-    compare("plain, batch 12", lambda: plain(net, 12), lambda: bare(net, 12, net.height))
     compare("vizkit", lambda: by_recipe(net), lambda: bare(net, 2, VIEW, update=False))
 
 
