@@ -1,16 +1,18 @@
-"""The Explorer and its run loop, without a browser: widgets are set and clicked as a page would."""
+"""The Explorer, without a browser: widgets are set and clicked as a page would."""
 
 import asyncio
+import base64
 import dataclasses
+import errno
 import functools
 import html
 import io
 import os
-import signal
 import sys
 import threading
 import types
 from datetime import datetime
+from pathlib import Path
 
 import ipywidgets as W
 import numpy as np
@@ -20,12 +22,10 @@ from conftest import GRAY, RGB
 from PIL import Image
 
 import vizkit
-from vizkit import VizkitError
+from vizkit import VizkitError, judging
 from vizkit.recipes import recipes
 from vizkit.settings import Settings
 from vizkit.widgets import explorer as explorer_module
-from vizkit.widgets import run_loop
-from vizkit.widgets.run_loop import RunLoop
 
 QUICK = {"steps": 4}
 HTML = "<img src=x onerror=alert(1)>"
@@ -198,17 +198,17 @@ def test_every_knob_lands_in_the_recipe(explorer):
 def test_typing_filters_the_classes_and_nonsense_keeps_the_list(explorer):
     picker = explorer.controls.picker
     assert [label for label, _ in picker.choice.options] == ["circle", "square", "star", "cross"]
-    assert picker.label == "star"
+    assert picker.choice.label == "star"
     picker.query.value = "S"
     assert [label for label, _ in picker.choice.options] == ["square", "star", "cross"]
     picker.query.value = "CRO"
-    assert (picker.choice.options, picker.target, picker.label) == ((("cross", 3),), 3, "cross")
+    assert (picker.choice.options, picker.target, picker.choice.label) == ((("cross", 3),), 3, "cross")
     picker.query.value = "xyzzy"
     assert (picker.choice.options, picker.target) == ((("cross", 3),), 3)
     picker.query.value = "sqare"  # spelling
-    assert picker.label == "square"
+    assert picker.choice.label == "square"
     picker.query.value = ""
-    assert (len(picker.choice.options), picker.label) == (4, "square")
+    assert (len(picker.choice.options), picker.choice.label) == (4, "square")
 
 
 def test_a_label_that_several_classes_share_is_told_apart(make_cnn):
@@ -431,6 +431,32 @@ async def test_pause_holds_the_step_a_knob_acts_on_the_next_and_stop_ends_it(tin
     assert torch.equal(names["ascent"].image, ascent.image)
 
 
+HELD = ("network", "preset", "schedule", "optimizer", "basis")  # knobs that could be taken to act in a run
+
+
+@live
+async def test_what_cannot_act_in_a_run_is_out_of_reach_and_changes_nothing_in_it(tiny):
+    explorer = vizkit.Explorer(tiny, "star", steps=100_000)
+    knobs = explorer.controls
+    assert not any(getattr(knobs, name).disabled for name in HELD)
+    explorer.start.click()
+    await until(lambda: explorer.ascent.step > 1)
+    ascent, before = explorer.ascent, explorer.ascent.settings
+    assert all(getattr(knobs, name).disabled for name in HELD)
+    # Whatever a page sends nevertheless, and what is meant for the next run:
+    knobs.optimizer.value, knobs.basis.value, knobs.schedule.value = "adam", "phase", "progress"
+    knobs.start.value, knobs.seed.value, knobs.picker.choice.value = "zero", 7, 0
+    assert ascent.settings == before
+    knobs.preset.value = "simonyan"
+    assert ascent.settings == before
+    knobs.steps.value = 90_000  # a live knob takes nothing else along
+    assert ascent.settings == before.but(steps=90_000)
+    explorer.stop.click()
+    await ended(explorer)
+    assert ascent.changes == [(ascent.changes[0][0], "steps", 90_000)]
+    assert not any(getattr(knobs, name).disabled for name in HELD)
+
+
 @live
 async def test_the_end_of_one_run_is_not_told_of_the_next(tiny):
     explorer = vizkit.Explorer(tiny, "star", steps=100_000)
@@ -569,7 +595,7 @@ async def test_another_network_brings_its_classes_and_ones_own_can_be_chosen_aga
     assert explorer.net is other
     assert "alexnet is ready" in explorer.message.value
     assert [label for label, _ in explorer.controls.picker.choice.options] == ["moon", "star", "sun"]
-    assert explorer.controls.picker.label == "star"  # the class of that name
+    assert explorer.controls.picker.choice.label == "star"  # the class of that name
     assert explorer.run().targets == [1]
     explorer.controls.network.value = tiny.name
     await ended(explorer)
@@ -637,15 +663,65 @@ def test_saving_writes_files_beside_the_notebook_and_never_overwrites(tiny, expl
         assert torch.equal(vizkit.reproduce(name, tiny).image, ascent.image)
 
 
-def test_a_folder_that_cannot_be_written_to_is_a_sentence(explorer, tmp_path, monkeypatch):
+def test_where_no_file_can_be_written_there_is_a_sentence_and_the_download(tiny, explorer, tmp_path, monkeypatch):
     folder = tmp_path / "gone"
     folder.mkdir()
     monkeypatch.chdir(folder)
     folder.rmdir()
-    explorer.run()
-    for button in (explorer.save_png, explorer.save_gif):
+    ascent = explorer.run()
+    for button, kind in ((explorer.save_gif, "gif"), (explorer.save_png, "png")):
         button.click()
         assert 'role="alert"' in explorer.message.value
+        assert f'download="star.{kind}"' in explorer.message.value
+    content = base64.b64decode(explorer.message.value.partition("base64,")[2].partition('"')[0])
+    (tmp_path / "downloaded.png").write_bytes(content)
+    assert torch.equal(vizkit.reproduce(tmp_path / "downloaded.png", tiny).image, ascent.image)
+
+
+def test_a_full_disk_leaves_no_broken_file(explorer, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    explorer.run()
+    write = Path.write_bytes
+
+    def write_half(path, content):
+        if path.absolute().is_relative_to(tmp_path):
+            write(path, content[: len(content) // 2])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", write_half)
+    for button in (explorer.save_png, explorer.save_gif):
+        button.click()
+        assert "No space left" in explorer.message.value
+        assert "download it" in explorer.message.value
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_is_named_after_its_labels_in_their_order_and_never_at_length(make_cnn, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    labels = [f"b{'r' * 20}ead", "über/ähre", "zebra", *(f"a very long label, number {n}" for n in range(17))]
+    net = vizkit.Classifier(make_cnn(1, 20), labels, **GRAY, device="cpu")
+    few = vizkit.Gallery(net, [2, 1, 2], steps=1)
+    many = vizkit.Gallery(net, steps=1)
+    for gallery in (few, many):
+        gallery.run()
+        gallery.save_png.click()
+        gallery.save_gif.click()
+    long = f"b{'r' * 20}ead-über-ähre-zebra-a-very-long-label-n"
+    assert {path.stem for path in tmp_path.iterdir()} == {"zebra-über-ähre", long}
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_saving_says_what_the_file_cannot_hold(tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    explorer = vizkit.Explorer(tiny, "star", **QUICK)
+    explorer.run()
+    explorer.ascent = vizkit.ascend(tiny, "star", optimizer=torch.optim.Adagrad, steps=2).run()
+    explorer.save_png.click()
+    assert "Saved star.png" in explorer.message.value
+    assert "optimizer" in explorer.message.value
+    assert "/tmp" not in explorer.message.value
+    assert (tmp_path / "star.png").exists()
 
 
 def test_show_the_code_toggles_the_lines_that_make_this_picture(tiny, explorer):
@@ -676,227 +752,13 @@ async def test_a_click_between_start_and_the_first_step_does_no_harm(tiny, tmp_p
     assert "Exception" not in caplog.text
 
 
-# The run loop.
-
-
-class Job:
-    """Counts its steps, and breathes after each, until told to end."""
-
-    def __init__(self, loop, steps=10**9, error=None):
-        self.loop, self.steps, self.error, self.made, self.alive = loop, steps, error, 0, False
-
-    async def __call__(self):
-        self.alive = True
-        try:
-            while self.made < self.steps:
-                self.made += 1
-                await self.loop.breathe()
-            if self.error:
-                raise self.error
-        finally:
-            self.alive = False
-
-
-@pytest.fixture
-def eager(monkeypatch):
-    """A loop that takes a breath after every step, and publishes at each."""
-    monkeypatch.setattr(run_loop, "SLICE", 0)
-    monkeypatch.setattr(run_loop, "FRAME", 0)
-
-
-@pytest.mark.usefixtures("eager")
-@live
-async def test_the_loop_starts_pauses_goes_on_and_stops():
-    states = []
-    loop = RunLoop(lambda: states.append(loop.state))
-    job = Job(loop)
-    assert (loop.state, loop.busy) == ("ready", False)
-    loop.toggle_pause()  # nothing to pause
-    assert loop.state == "ready"
-    loop.start(job)
-    assert (loop.state, loop.busy, job.made) == ("running", True, 0)
-    await until(lambda: job.made > 2)
-    loop.toggle_pause()
-    await until(lambda: states[-1] == "paused")
-    held = job.made
-    await asyncio.sleep(0.1)
-    assert (job.made, loop.busy) == (held, True)
-    loop.toggle_pause()
-    await until(lambda: job.made > held + 2)
-    loop.toggle_pause()
-    loop.stop()  # while paused
-    await until(lambda: not loop.busy)
-    await until(lambda: states[-1] == "stopped")
-    assert (loop.state, job.alive) == ("stopped", False)
-
-
-@pytest.mark.usefixtures("eager")
-@live
-async def test_the_loop_tells_of_a_job_that_finishes_and_of_one_that_fails():
-    told = []
-    loop = RunLoop(lambda: told.append((loop.state, loop.error)))
-    loop.start(Job(loop, steps=3))
-    await until(lambda: not loop.busy)
-    assert told[-1] == (loop.state, loop.error) == ("finished", None)
-    error = ZeroDivisionError("why")
-    loop.start(Job(loop, steps=3, error=error))
-    await until(lambda: not loop.busy)
-    assert told[-1] == (loop.state, loop.error) == ("failed", error)
-    loop.start(Job(loop, steps=3))
-    assert loop.error is None
-    await until(lambda: not loop.busy)
-    assert loop.state == "finished"
-
-
-@pytest.mark.usefixtures("eager")
-@live
-async def test_the_loop_stops_the_first_job_before_the_second_begins():
-    loop = RunLoop(lambda: None)
-    first, second = Job(loop), Job(loop, steps=5)
-    loop.start(first)
-    await until(lambda: first.made > 2)
-    together = []
-
-    async def watched():
-        together.append(first.alive)
-        await second()
-
-    loop.start(watched)
-    assert loop.state == "running"
-    await until(lambda: not loop.busy)
-    assert (together, first.alive, second.made, loop.state) == ([False], False, 5, "finished")
-
-
-@pytest.mark.usefixtures("eager")
-@live
-async def test_the_loop_of_many_impatient_clicks_runs_only_the_last_job():
-    loop = RunLoop(lambda: None)
-    jobs = [Job(loop, steps=5) for _ in range(5)]
-    for job in jobs:
-        loop.start(job)
-    await until(lambda: not loop.busy)
-    assert [job.made for job in jobs] == [0, 0, 0, 0, 5]
-    unlucky = Job(loop)
-    loop.start(unlucky)
-    loop.stop()
-    await until(lambda: not loop.busy)
-    assert (loop.state, unlucky.made) == ("stopped", 0)
-
-
-@pytest.mark.usefixtures("eager")
-@live
-async def test_the_loop_takes_an_interrupt_and_puts_the_old_handler_back():
-    loop = RunLoop(lambda: None)
-    mine = signal.signal(signal.SIGINT, lambda *_: None)
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        for paused in (False, True):
-            job = Job(loop)
-            loop.start(job)
-            await until(lambda job=job: job.made > 2)
-            if paused:
-                loop.toggle_pause()
-                await asyncio.sleep(0.05)
-            assert signal.getsignal(signal.SIGINT) is not before
-            os.kill(os.getpid(), signal.SIGINT)
-            await until(lambda: not loop.busy)
-            assert (loop.state, job.alive) == ("interrupted", False)
-            assert signal.getsignal(signal.SIGINT) is before
-        loop.start(Job(loop, steps=3, error=ValueError()))
-        await until(lambda: not loop.busy)
-        assert signal.getsignal(signal.SIGINT) is before
-    finally:
-        signal.signal(signal.SIGINT, mine)
-
-
-@pytest.mark.usefixtures("eager")
-@live
-async def test_the_loop_makes_no_step_and_publishes_nothing_once_it_is_closed():
-    published = []
-    loop = RunLoop(lambda: published.append(1))
-    job, late = Job(loop), Job(loop)
-    loop.start(job)
-    await until(lambda: job.made > 2)
-    loop.close()
-    made, told = job.made, len(published)
-    loop.start(late)
-    await until(lambda: not job.alive)
-    await asyncio.sleep(0.05)
-    assert (job.made, late.made, len(published), loop.busy) == (made, 0, told, False)
-
-
-@pytest.mark.usefixtures("eager")
-@live
-async def test_the_loop_may_be_started_and_stopped_from_another_thread():
-    threads = []
-    loop = RunLoop(lambda: threads.append(threading.current_thread()))
-
-    async def other(call, *arguments):
-        thread = threading.Thread(target=call, args=arguments)
-        thread.start()
-        await until(lambda: not thread.is_alive())
-
-    for end, state in ((loop.stop, "stopped"), (loop.close, "stopped")):
-        job = Job(loop)
-        await other(loop.start, job)
-        await until(lambda job=job: job.made > 2)
-        await other(loop.toggle_pause)
-        assert loop.state == "paused"
-        await other(loop.toggle_pause)
-        await other(end)
-        await until(lambda: not loop.busy)
-        assert (loop.state, job.alive) == (state, False)
-    assert set(threads) == {threading.main_thread()}
+# On Colab.
 
 
 @pytest.fixture
 def colab(monkeypatch):
     """What vizkit knows Colab by: there, a clock in the page asks for what is new."""
     monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("google.colab"))
-
-
-@pytest.mark.usefixtures("eager", "colab")
-@live
-async def test_the_loop_in_pull_mode_publishes_in_ticks_alone_and_its_clock_stops_after_the_end():
-    published = []
-    loop = RunLoop(lambda: published.append((loop.state, loop.clock.running)))
-    assert not loop.clock.running
-    job = Job(loop)
-    loop.start(job)
-    assert loop.clock.running
-    await until(lambda: job.made > 5)
-    assert published == []
-    loop.tick()
-    assert published == [("running", True)]
-    assert loop.clock.answered == 1
-    loop.stop()
-    await until(lambda: not loop.busy)
-    await asyncio.sleep(0.02)
-    assert (len(published), loop.clock.running) == (1, True)  # the last news is still to be told
-    loop.tick()
-    assert published[1:] == [("stopped", True)]
-    assert not loop.clock.running
-    loop.start(Job(loop, steps=2))
-    assert loop.clock.running
-    loop.close()
-    loop.tick()
-    assert (len(published), loop.clock.running) == (2, False)
-
-
-@pytest.mark.usefixtures("eager", "colab")
-@live
-async def test_the_loop_answers_a_tick_that_an_interrupt_hits():
-    def publish():
-        raise KeyboardInterrupt
-
-    loop = RunLoop(publish)
-    job = Job(loop)
-    loop.start(job)
-    await until(lambda: job.made > 2)
-    loop.tick()
-    assert loop.clock.answered == 1
-    await until(lambda: not loop.busy)
-    assert loop.state == "interrupted"
 
 
 @pytest.mark.usefixtures("colab")
@@ -912,3 +774,66 @@ async def test_an_explorer_on_colab_changes_its_picture_in_ticks_alone(tiny):
     explorer.loop.tick()
     assert np.array_equal(shown(explorer.picture)[14::28, 14::28], explorer.ascent.picture)
     assert not explorer.loop.clock.running
+
+
+# A frame that another thread shows.
+
+
+@live
+async def test_pictures_are_shown_from_another_thread_while_frames_come_and_go(tiny, monkeypatch):
+    monkeypatch.setattr(vizkit.ascent, "FRAME_BYTES", 12 * 16 * 3 * 8)  # eight frames: every few steps half of them go
+    explorer = vizkit.Explorer(tiny, "star", steps=100_000)
+    failed, stop = [], threading.Event()
+
+    def click():
+        try:
+            while not stop.is_set():
+                explorer.timeline.value = (explorer.timeline.value * 7 + 3) % 50
+                explorer.keep.click()
+                explorer.pause.click()
+                explorer.pause.click()
+        except Exception as error:
+            failed.append(error)
+
+    explorer.start.click()
+    await until(lambda: explorer.ascent.step > 1)
+    thread = threading.Thread(target=click)
+    thread.start()
+    await until(lambda: explorer.ascent.step > 150 or failed)
+    stop.set()
+    thread.join()
+    explorer.stop.click()
+    await ended(explorer)
+    assert failed == []
+
+
+def test_a_frame_whose_step_is_not_written_down_yet_is_no_error(explorer):
+    ascent = explorer.run()
+    ascent.frames = ascent.frames | {9: ascent.frames[4]}
+    explorer.timeline.value = 2
+    assert "step 2<" in explorer.caption.value
+    explorer.timeline.value = explorer.timeline.max
+    assert "step 4<" in explorer.caption.value
+
+
+# The second opinion.
+
+
+def test_the_judge_is_asked_once_for_each_picture_and_not_for_classes_it_does_not_know(net, tiny, monkeypatch):
+    asked, loaded = [], []
+    monkeypatch.setattr(judging, "default_judge", lambda: loaded.append(1))
+    monkeypatch.setattr(judging, "second_opinion", lambda pictures, target: asked.append(target) or ["it may be"])
+    explorer = vizkit.Explorer(tiny, "star", steps=2)
+    explorer.run()
+    assert (asked, loaded) == ([], [])
+    explorer = vizkit.Explorer(net, "flamingo", steps=2)
+    explorer.run()
+    explorer.timeline.value = 0
+    assert "it may be" not in explorer.caption.value
+    explorer.timeline.value = 2
+    explorer.keep.click()
+    assert "it may be" in explorer.caption.value
+    assert "it may be" in explorer.strip.children[0].children[1].value
+    assert asked == [net.labels.index("flamingo")]
+    explorer.run()
+    assert len(asked) == 2

@@ -248,7 +248,7 @@ class Ascent:
     def _fitting(settings: Settings, batch: int) -> Settings:
         if settings.regularizer.batch not in (1, batch):
             raise VizkitError(
-                f"{settings.regularizer} is for {settings.regularizer.batch} images, and this is a batch of {batch}."
+                f"{settings.regularizer} is for {settings.regularizer.batch} images, and not for {batch}."
             )
         return settings
 

@@ -4,8 +4,6 @@ import math
 import numbers
 from typing import Any
 
-LARGEST: Any = 1e38  # that a tensor can hold
-
 
 def is_whole(value: Any) -> bool:
     """Whether it is an integer, of Python or numpy, and no truth value."""
@@ -14,7 +12,7 @@ def is_whole(value: Any) -> bool:
 
 def is_finite(value: Any) -> bool:
     """Whether it is a number that a tensor can hold, and no truth value."""
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and abs(value) <= LARGEST
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and bool(abs(value) <= 1e38)  # type: ignore[operator]
 
 
 def is_like(value: Any, usual: Any) -> bool:

@@ -8,7 +8,7 @@ import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
@@ -76,13 +76,12 @@ def as_photo(picture: Any, name: str = "") -> Image.Image:
         return _in_rgb(picture)
     if not isinstance(picture, (str, Path)) and not hasattr(picture, "read"):
         return _photo_of_array(np.asarray(picture.detach().cpu() if isinstance(picture, Tensor) else picture))
-    file: str | Path | BinaryIO = picture
     try:
-        with Image.open(file) as opened:
+        with Image.open(picture) as opened:
             return _in_rgb(opened)
     except Exception as error:  # of a damaged file, Pillow raises whatever its decoders do
         reason = "no format that is known" if isinstance(error, UnidentifiedImageError) else error
-        raise VizkitError(f"{name or file} cannot be read as a picture: {reason}.") from error
+        raise VizkitError(f"{name or picture} cannot be read as a picture: {reason}.") from error
 
 
 def _in_rgb(image: Image.Image) -> Image.Image:

@@ -33,9 +33,8 @@ class Opinion:
     seen_probability: float
 
     def __str__(self) -> str:
-        if self.rank == 1:
-            return f"second opinion: {self.probability:.2f}"
-        return f"second opinion: {self.probability:.2f}, sees {self.seen} {self.seen_probability:.2f}"
+        sees = "" if self.rank == 1 else f", sees {self.seen} {self.seen_probability:.2f}"
+        return f"second opinion: {self.probability:.2f}{sees}"
 
 
 def second_opinion(pictures: Pictures, targets: Any, judge: Classifier | None = None) -> list[Opinion]:

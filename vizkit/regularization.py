@@ -68,8 +68,7 @@ class Kind:
         if hasattr(strength, "tolist"):  # of numpy or torch
             if strength.ndim > 1:
                 raise VizkitError(
-                    f"{self.name} takes a strength, or images of shape (batch, channels, height, width) as a tensor, "
-                    f"not shape {tuple(strength.shape)}."
+                    f"{self.name} takes a strength, or a 4-d tensor of images, not {tuple(strength.shape)}."
                 )
             strength = strength.tolist()
         if isinstance(strength, Sequence) and not isinstance(strength, str) and len(strength):

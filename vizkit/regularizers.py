@@ -154,13 +154,13 @@ def cut_out(
     """
     height, width = image.shape[-2:]
     tall, wide = round(strength * height), round(strength * width)
-    shown = torch.ones(views, 1, 1, height, width, device=image.device)
+    shown = torch.ones(views, 1, 1, height, width, dtype=torch.bool, device=image.device)
     for view in shown:
         top = int(torch.randint(height - tall + 1, (1,), generator=generator))
         left = int(torch.randint(width - wide + 1, (1,), generator=generator))
-        view[..., top : top + tall, left : left + wide] = 0
+        view[..., top : top + tall, left : left + wide] = False
     mask = shown.expand(-1, len(image) // views, -1, -1, -1).flatten(0, 1)
-    return image * mask + (low + high) / 2 * (1 - mask)
+    return torch.where(mask, image, (low + high) / 2)
 
 
 @kind("view", strengths=(0.01, 1), default=0.05)

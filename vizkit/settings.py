@@ -105,7 +105,7 @@ class Settings:
             _check_name("optimizer", self.optimizer, OPTIMIZERS)
         _check_name("objective", self.objective, OBJECTIVES)
         _check_name("schedule", self.schedule, SCHEDULES)
-        options = {} if self.optimizer_options is None else self.optimizer_options
+        options = self.optimizer_options or {}
         if not isinstance(options, dict):
             raise VizkitError(f'optimizer_options are like {{"betas": (0.5, 0.99)}}, not {options!r}.')
         if taken := {"lr", "maximize", "params", "capturable", "differentiable"} & options.keys():
@@ -150,13 +150,10 @@ class Settings:
         except Exception as error:
             given = f"with the options {self.optimizer_options}" if self.optimizer_options else ""
             raise VizkitError(f"The optimizer {self.optimizer} cannot be made {given}: {error}") from error
-        step = getattr(made, "step", None) if isinstance(made, torch.optim.Optimizer) else None
-        if step is None:
+        if not isinstance(made, torch.optim.Optimizer):
             raise VizkitError(f"An optimizer is a torch.optim.Optimizer, not {type(made).__name__}.")
-        if inspect.signature(step).parameters["closure"].default is inspect.Parameter.empty:
-            raise VizkitError(
-                f"{type(made).__name__} looks at the score several times a step. Take another, such as Adam."
-            )
+        if inspect.signature(made.step).parameters["closure"].default is inspect.Parameter.empty:
+            raise VizkitError(f"{type(made).__name__} looks at the score several times a step. Take one like Adam.")
         return made
 
     def learning_rate_at(self, step: int) -> float:

@@ -27,8 +27,7 @@ class Trainer(JobPanel):
         self.training = training
         self._begun, self._curve_drawn = 0, 0.0
         self.start.tooltip = "Train, or go on with it"
-        self.curve, self._figure = Picture(), live_figure(columns=2)
-        self.curve.add_class("vizkit-training")
+        self.curve, self._figure = Picture().add_class("vizkit-training"), live_figure(columns=2)
         self._arrange([self.curve], [self.message])
 
     def _begin(self) -> Training:

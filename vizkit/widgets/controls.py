@@ -19,25 +19,24 @@ from ..recipes import recipes
 from ..regularization import Part, Regularizer, none
 from ..regularizers import catalogue
 from ..settings import LIVE, OBJECTIVES, OPTIMIZERS, SCHEDULES, Settings
-from .parts import box
 
 ROWS = 6  # how many regularizers can be added up
 MOST_STEPS = 10**6
 NO_PRESET = "–"
 # The settings that are one value of one control; the start comes last, as it is shown when all else is set.
-VALUES = ("steps", "learning_rate", "schedule", "optimizer", "basis", "objective", "start")
+VALUES = ("learning_rate", "steps", "schedule", "optimizer", "basis", "objective", "start")
 Field = Callable[..., Any]
-Told = Callable[[], None]
 
 
 class LogKnob(W.VBox):
     """A slider over round numbers, evenly spaced on a log scale: 1, 1.5, 2, 3, 5, 7, 10, …"""
 
     slider: Any = None  # before there is something to set: most rows never need theirs
+    range: tuple[float, float] = (1e-4, 1000.0)
 
-    def __init__(self, field: Field, label: str, changed: Told, low: float = 1e-6, high: float = 1) -> None:
+    def __init__(self, field: Field, label: str, changed: Callable[[], None]) -> None:
         super().__init__()
-        self._field, self._label, self._changed, self.range = field, label, changed, (low, high)
+        self._field, self._label, self._changed = field, label, changed
 
     @property
     def value(self) -> float:
@@ -71,13 +70,13 @@ def _round_numbers(low: float, high: float, value: float) -> list[tuple[str, flo
 def small_print(options: dict[str, Any]) -> str:
     """Options, under the control that they belong to; those that are off are left out."""
     text = ", ".join(f"{name} {value}" for name, value in options.items() if value not in (None, False))
-    return f"<div class='vizkit-note vizkit-indented'>{escape(text)}</div>"
+    return f"<div class='vizkit-note vizkit-indented'>{escape(text)}</div>" if text else ""
 
 
 class RegularizerRow(W.VBox):
     """One regularizer: its type, its strength, and those of its options that are not the usual ones."""
 
-    def __init__(self, field: Field, label: str, changed: Told) -> None:
+    def __init__(self, field: Field, label: str, changed: Callable[[], None]) -> None:
         self.kind = field(W.Dropdown, label, options=["none", *catalogue()])
         self.strength = LogKnob(field, "strength", changed)
         self.note = W.HTML()
@@ -87,10 +86,8 @@ class RegularizerRow(W.VBox):
         super().__init__([self.kind, self.strength, self.note])
 
     def regularizer(self) -> Regularizer:
-        if self.kind.value == "none":
-            return none()
-        kind = catalogue()[self.kind.value]
-        return kind(self.strength.value if kind.strengths else None, **self._options)
+        kind = catalogue().get(self.kind.value)
+        return kind(self.strength.value if kind.strengths else None, **self._options) if kind else none()
 
     def set(self, part: Part | None) -> None:
         self.kind.value = part.kind.name if part else "none"
@@ -105,7 +102,6 @@ class RegularizerRow(W.VBox):
     def _show(self, options: dict[str, Any]) -> None:
         kind, self._options = catalogue().get(self.kind.value), options
         self.note.value = small_print(options)
-        self.note.layout.display = "" if options else "none"
         self.strength.layout.display = "" if kind and kind.strengths else "none"
         if kind and kind.strengths:
             self.strength.range, self.strength.value = kind.strengths, kind.default
@@ -117,16 +113,16 @@ class ClassPicker(W.VBox):
     def __init__(self, field: Field, net: Classifier, target: Any = None) -> None:
         self.query = field(W.Text, "Find a class", placeholder="for example flam", continuous_update=True)
         self.choice = field(W.Select, "Class", rows=7)
-        self._labels: list[str] = []
+        self._labels = ["flamingo"]  # before there are any
         self.show(net, target)
         self.query.observe(lambda _: self._filter(), "value")
         super().__init__([self.query, self.choice])
 
     def show(self, net: Classifier, target: Any = None) -> None:
-        """The classes of `net`, with one chosen: `target`, or the one that was, or else the flamingo, where it has one,
-        and the first where it has not."""
+        """The classes of `net`, with one chosen: `target`, or the one that was, by name, or else the first."""
         if target is None:
-            target = next((label for label in (self.label, "flamingo") if label in net.labels), 0)
+            label = self._labels[self.target]
+            target = label if label in net.labels else 0
         index = net.index(target)
         self._net, self._labels, self.query.value = net, net.labels, ""
         self._filter()
@@ -136,11 +132,6 @@ class ClassPicker(W.VBox):
     def target(self) -> int:
         """The index of the chosen class."""
         return int(self.choice.value or 0)
-
-    @property
-    def label(self) -> str:
-        """The label of the chosen class; empty before there is one."""
-        return self._labels[self.target] if self._labels else ""
 
     def _filter(self) -> None:
         net, chosen = self._net, self.choice.value
@@ -161,16 +152,9 @@ class PhotoPicker(W.VBox):
     def __init__(self, field: Field) -> None:
         self.upload = field(W.FileUpload, "Choose a photo", accept="image/*")
         self.note = W.HTML()
-        self._photo: Any = None
+        self.photo: Any = None
         super().__init__([self.upload, self.note], layout=W.Layout(display="none"))
         self.add_class("vizkit-indented")
-
-    @property
-    def photo(self) -> Any:
-        """What `vizkit.ascend` takes for its start. Raises `VizkitError` where there is none yet."""
-        if self._photo is None:
-            raise VizkitError("There is no photo yet. Press Choose a photo, under Start from, and pick a picture file.")
-        return self._photo
 
     def take(self, files: Any) -> None:
         """Keeps an uploaded file. Raises `VizkitError` for one that is no picture; then the photo before it stays."""
@@ -181,8 +165,8 @@ class PhotoPicker(W.VBox):
     def keep(self, picture: Any, name: str = "") -> None:
         """A photo (see `vizkit.images.as_photo`), or a start image: a zero-centred tensor."""
         tensor = isinstance(picture, Tensor)
-        self._photo = picture.detach().clone() if tensor else as_photo(picture, name)
-        size = " × ".join(map(str, self._photo.shape[:1:-1] if tensor else self._photo.size))
+        self.photo = picture.detach().clone() if tensor else as_photo(picture, name)
+        size = " × ".join(map(str, self.photo.shape[:1:-1] if tensor else self.photo.size))
         name = name or (Path(picture).name if isinstance(picture, (str, Path)) else "")
         self.note.value = f"<div class=vizkit-note>{escape(', '.join(filter(None, [name, size])))}</div>"
 
@@ -194,14 +178,13 @@ class Controls(W.VBox):
     def __init__(self, net: Classifier, target: Any, field: Field, turned: Callable[..., None]) -> None:
         self._turned, self._quiet, self._basis = turned, False, as_basis("pixels")
         self._optimizer_options: dict[str, Any] = {}
-        own = [net.name] if net.name not in networks() else []
-        self.network = field(W.Dropdown, "Network", options=own + networks(), value=net.name)
+        self.network = field(W.Dropdown, "Network", options=list(dict.fromkeys([net.name, *networks()])))
         self.picker = ClassPicker(field, net, target)
         self.preset = field(W.Dropdown, "Preset", options=[NO_PRESET, *recipes()])
         labels = ["Regularizer", *(f"and {row + 1}" for row in range(1, ROWS))]
         self.rows = [RegularizerRow(field, label, lambda: self._on_knob("regularizer")) for label in labels]
         self.steps = field(W.BoundedIntText, "Steps", min=0, max=MOST_STEPS)
-        self.learning_rate = LogKnob(field, "Learning rate", lambda: self._on_knob("learning_rate"), 1e-4, 1000)
+        self.learning_rate = LogKnob(field, "Learning rate", lambda: self._on_knob("learning_rate"))
         self.schedule = field(W.Dropdown, "Schedule", options=SCHEDULES)
         self.optimizer = field(W.Dropdown, "Optimizer", options=list(OPTIMIZERS))
         self.basis = field(W.Dropdown, "Image in", options=list(BASES))
@@ -213,25 +196,24 @@ class Controls(W.VBox):
         more = field(W.ToggleButton, "More knobs", icon="caret-right")
         knobs = [self.learning_rate, self.schedule, self.optimizer, self.optimizer_note, self.basis, self.basis_note]
         knobs += [self.start, self.photo, self.seed, self.objective, *self.rows[1:]]
-        for name in VALUES:
-            if name != "learning_rate":
-                getattr(self, name).observe(lambda _, name=name: self._on_knob(name), "value")
+        for name in VALUES[1:]:
+            getattr(self, name).observe(lambda _, name=name: self._on_knob(name), "value")
         self.preset.observe(lambda _: self._on_preset(), "value")
         shown = [self.network, self.picker, self.preset, self.rows[0], self.steps, more]
-        super().__init__([*shown, box(W.VBox, "folded", *knobs)])
+        super().__init__([*shown, W.VBox(knobs).add_class("vizkit-folded")])
         self.add_class("vizkit-controls")
 
     def settings(self) -> Settings:
         """What the knobs say; where the start is "photo", `photo` has it."""
-        chosen: dict[str, Any] = {name: getattr(self, name).value for name in VALUES}
-        chosen |= {"regularizer": self.regularizer(), "basis": self._basis}
-        return Settings(**chosen, optimizer_options=self._optimizer_options)
+        chosen = {name: getattr(self, name).value for name in VALUES} | {"basis": self._basis}
+        return Settings(**chosen, regularizer=self.regularizer(), optimizer_options=self._optimizer_options)
 
     def regularizer(self) -> Regularizer:
         return sum((row.regularizer() for row in self.rows), none())
 
-    def set(self, settings: Settings, preset: str = NO_PRESET) -> None:
+    def set(self, settings: Settings) -> None:
         """Sets every knob; a start that is no name is a photo. Raises `VizkitError` for what they cannot show."""
+        preset = next((name for name, one in recipes().items() if one is settings), NO_PRESET)
         parts, start, basis = settings.regularizer.parts, settings.start, settings.basis
         if len(parts) > ROWS or settings.regularizer.batch > 1:
             raise VizkitError(f"The knobs show up to {ROWS} regularizers, the same for all: else vizkit.ascend(...).")
@@ -273,9 +255,8 @@ class Controls(W.VBox):
             self._turned(name, lambda: getattr(self.settings(), name))
 
     def _on_preset(self) -> None:
-        name = self.preset.value
-        if not self._quiet and name != NO_PRESET:
-            self.set(recipes()[name], name)
+        if not self._quiet and self.preset.value != NO_PRESET:
+            self.set(recipes()[self.preset.value])
 
     def _show_rows(self) -> None:
         """As many regularizers as are in use, and room for one more."""

@@ -12,10 +12,10 @@ from .. import judging
 from ..ascent import Ascent, ascend
 from ..errors import VizkitError
 from ..networks import Classifier, as_classifier, load
-from ..recipes import Recipe, as_recipe, recipes
-from .controls import NO_PRESET, Controls
+from ..recipes import Recipe, as_recipe
+from .controls import Controls
 from .panel import Frame, RunPanel
-from .parts import Picture, box, button, encode, note
+from .parts import Picture, encode, note
 
 
 class Explorer(RunPanel):
@@ -38,28 +38,28 @@ class Explorer(RunPanel):
         super().__init__(as_classifier(net))
         self._own = self.net
         self._loading: str | Classifier | None = None  # the name of a network that is on its way, or what has arrived
-        self._judged: tuple[Ascent, int, str] | None = None  # the second opinion of a finished picture
+        self._judged: tuple[Any, ...] = ()  # an ascent, its last step, and the second opinion of what came out
         self.controls = Controls(self.net, target, self.field, self._turn)
         self.controls.seed.value = seed
         self.controls.network.observe(self._on_network, "value")
         self.controls.start.observe(lambda _: self._on_start_image(), "value")
         self.controls.photo.upload.observe(lambda change: self.take_photo(change["new"]), "value")
-        self.picture, self.caption, self.strip = Picture(), W.HTML(), box(W.Box, "strip")
-        self.picture.add_class("vizkit-picture")
-        self.keep = button("Keep", "thumb-tack", "Add this picture to the strip below", self._on_keep)
-        self._set(as_recipe(recipe, self.net), settings)
+        self.picture, self.caption = Picture().add_class("vizkit-picture"), W.HTML()
+        self.strip = W.Box().add_class("vizkit-strip")
+        self.keep = self._button("Keep", "thumb-tack", "Add this picture to the strip below", self._on_keep)
+        chosen = as_recipe(recipe, self.net)
+        self.controls.set(chosen.but(**settings) if settings else chosen)
         self._show_network(self.net, self.controls.picker.target)
         self._new_ascent()  # what cannot be is an error here, rather than at Start
-        stage, score = box(W.VBox, "stage", self.picture, self.caption), box(W.VBox, "score", self.curve)
-        self._arrange_columns([self.controls, stage, score], [self.keep], [self.strip])
+        stage = W.VBox([self.picture, self.caption]).add_class("vizkit-stage")
+        self._arrange_columns([self.controls, stage, self.curve], [self.keep], [self.strip])
 
     # What a person sees.
 
     def _render(self) -> None:
         if isinstance(self._loading, Classifier):
             self._show_network(self._loading)
-            if self.ascent is None:
-                self._show_start()
+            self._on_start_image()
             self._say(f"{self.net.name} is ready. Choose a class and press Start.")
         super()._render()
         self.keep.disabled = self.ascent is None
@@ -79,31 +79,24 @@ class Explorer(RunPanel):
         """The picture, and what was measured of it."""
         ascent, seen = frame.ascent, frame.seen
         self.picture.show(encode(frame.pictures[0]), _words(frame))
-        opinion = f"<br>{escape(self._opinion(frame))}"
-        self.caption.value = (
-            f"<div class=vizkit-caption><b>{escape(ascent.labels[0])}</b> step {frame.step}<br>"
-            f"score <b>{seen.score:.1f}</b> &nbsp; probability <b>{seen.probability:.3f}</b><br>"
-            f"strongest rival: {escape(ascent.net.labels[seen.rivals[0]])} {seen.rival_scores[0]:.1f}{opinion}</div>"
-        )
+        named = f"<b>{escape(ascent.labels[0])}</b> step {frame.step}"
+        score = f"score <b>{seen.score:.1f}</b> &nbsp; probability <b>{seen.probability:.3f}</b>"
+        rival = f"strongest rival: {escape(ascent.net.labels[seen.rivals[0]])} {seen.rival_scores[0]:.1f}"
+        lines = "<br>".join([named, score, rival, escape(self._opinion(frame))])
+        self.caption.value = f"<div class=vizkit-caption>{lines}</div>"
 
     def _opinion(self, frame: Frame) -> str:
         """What a second network says of the finished picture, if it knows the same classes; it is asked once."""
         ascent, step = frame.ascent, frame.step
-        if not ascent.finished or step < ascent.step or not judging.judge_knows(ascent.net):
-            return ""
-        if self._judged is None or self._judged[:2] != (ascent, step):
+        asked = ascent.finished and step == ascent.step and judging.judge_knows(ascent.net)
+        if asked and self._judged[:2] != (ascent, step):
             self._judged = ascent, step, str(judging.second_opinion(frame.pictures[:1], ascent.targets[0])[0])
-        return self._judged[2]
-
-    def _set(self, recipe: Recipe, changes: dict[str, Any]) -> None:
-        """The knobs as a recipe has them, with changes; by the name of a preset only if they are just as it is."""
-        settings = recipe.but(**changes)
-        self.controls.set(settings, recipe.name if settings == recipes().get(recipe.name) else NO_PRESET)
+        return self._judged[2] if asked else ""
 
     def _show_network(self, net: Classifier, target: Any = None) -> None:
         """The classes of `net`; where nobody has turned a knob, what suits it instead of what suited the last."""
         if self.controls.preset.value == as_recipe(None, self.net).name:
-            self._set(as_recipe(None, net), {})
+            self.controls.set(as_recipe(None, net))
         self.net = net
         self.controls.picker.show(net, target)
         if judging.judge_knows(self.net):  # so that it is there when the first picture is done
@@ -111,14 +104,12 @@ class Explorer(RunPanel):
 
     # What a person does.
 
-    @property
-    def growing(self) -> bool:
-        return super().growing and self._loading is None
-
     def _new_ascent(self) -> Ascent:
-        knobs, settings = self.controls, vars(self.controls.settings())
-        if knobs.start.value == "photo":
-            settings = settings | {"start": knobs.photo.photo}
+        knobs = self.controls
+        start = knobs.photo.photo if knobs.start.value == "photo" else knobs.start.value
+        if start is None:
+            raise VizkitError("There is no photo yet. Press Choose a photo, under Start from, and pick a picture file.")
+        settings = vars(knobs.settings()) | {"start": start}
         return ascend(self.net, knobs.picker.target, seed=knobs.seed.value, **settings)
 
     def _on_start_image(self) -> None:
@@ -142,23 +133,20 @@ class Explorer(RunPanel):
 
     async def _load(self, name: str) -> None:
         """In a thread, since it may download; the run loop publishes what arrived."""
-        own = self._own if name == self._own.name else None
-        self._loading = own or await asyncio.get_running_loop().run_in_executor(None, load, name)
+        self._loading = self._own if name == self._own.name else await asyncio.to_thread(load, name)
 
-    def _on_keep(self, _: Any) -> None:
+    def _on_keep(self) -> None:
         frame = self._shown
         if frame is None:
             return
         ascent, picture = frame.ascent, Picture()
         picture.show(encode(frame.pictures[0]), _words(frame))
-        lines = [
-            str(ascent.regularizer).replace("vizkit.", ""),
-            f"{ascent.net.name}, {ascent.basis.name}, {ascent.settings.optimizer} {ascent.learning_rate:g}",
-            f"seed {ascent.seed}, step {frame.step}, score {frame.seen.score:.1f}",
-            self._opinion(frame),
-        ]
+        regularizer = str(ascent.regularizer).replace("vizkit.", "")
+        how = f"{ascent.net.name}, {ascent.basis.name}, {ascent.settings.optimizer} {ascent.learning_rate:g}"
+        result = f"seed {ascent.seed}, step {frame.step}, score {frame.seen.score:.1f}"
+        lines = [regularizer, how, result, self._opinion(frame)]
         text = "<br>".join([f"<b>{escape(ascent.labels[0])}</b>", *map(escape, filter(None, lines))])
-        card = box(W.VBox, "card", picture, W.HTML(f"<div class=vizkit-note>{text}</div>"))
+        card = W.VBox([picture, W.HTML(f"<div class=vizkit-note>{text}</div>")]).add_class("vizkit-card")
         self.strip.children = (*self.strip.children, card)
 
 

@@ -13,7 +13,7 @@ from ..recipes import Recipe, as_recipe
 from ..regularization import Regularizer, none, side_by_side
 from .controls import MOST_STEPS, ClassPicker
 from .panel import Frame, RunPanel
-from .parts import Picture, box, encode
+from .parts import Picture, encode
 
 MOST = 24  # class models in one grid
 
@@ -33,8 +33,8 @@ class CardPanel(RunPanel):
         self.steps.observe(lambda _: self._turn("steps", lambda: self.steps.value), "value")
 
     def _new_ascent(self) -> Ascent:
-        recipe = self._recipe.but(steps=self.steps.value)
-        return ascend(self.net, self.targets, recipe=recipe, seed=self.seed.value)
+        steps, seed = self.steps.value, self.seed.value
+        return ascend(self.net, self.targets, recipe=self._recipe, steps=steps, seed=seed)
 
     def _show_start(self) -> None:
         for widget, picture in zip(self.pictures, self._new_ascent().pictures, strict=True):
@@ -84,8 +84,8 @@ class Compare(CardPanel):
         self.picker = ClassPicker(self.field, net, target)
         for card in self.cards:
             card.add_class("vizkit-compared")
-        chosen = box(W.VBox, "controls", self.picker, self.steps, self.seed)
-        self._arrange_columns([chosen, *self.cards], strip=[box(W.VBox, "score", self.curve)])
+        chosen = W.VBox([self.picker, self.steps, self.seed]).add_class("vizkit-controls")
+        self._arrange_columns([chosen, *self.cards], strip=[self.curve])
 
     @property
     def targets(self) -> list[int]:
@@ -113,5 +113,5 @@ class Gallery(CardPanel):
             raise VizkitError(f"A gallery has room for {MOST} classes, not {len(self.targets)}. Name those you want.")
         names = [net.labels[index] for index in self.targets]
         super().__init__(net, names, as_recipe(recipe, net).but(**settings), seed, curve=False)  # it would be a tangle
-        chosen = box(W.VBox, "controls", self.steps, self.seed)
-        self._arrange_columns([chosen, box(W.Box, "gallery", *self.cards)])
+        chosen = W.VBox([self.steps, self.seed]).add_class("vizkit-controls")
+        self._arrange_columns([chosen, W.Box(self.cards).add_class("vizkit-gallery")])

@@ -20,7 +20,7 @@ from ..errors import VizkitError
 from ..images import Pictures
 from ..networks import Classifier
 from ..saved import write_whole
-from .parts import Page, Picture, box, button, curve_words, download_link, error_text, fields, note, unused_name
+from .parts import Page, Picture, curve_words, download_link, error_text, note, unused_name
 from .run_loop import RunLoop
 
 CURVE_EVERY = 0.4  # seconds between two drawings of a curve: it costs more than a picture and changes less
@@ -37,12 +37,13 @@ class JobPanel(W.VBox):
         super().__init__()
         self.loop = RunLoop(self._publish)
         _replace_panels_of_this_cell(self)
-        self.field = fields()
+        self._wide = W.Layout(width="auto")
         self._lock = threading.RLock()  # callbacks may come from another thread than the run
         self._rendering = False
-        self.start = button("Start", "play", "Begin anew with these knobs", self._on_start, "primary")
-        self.pause = button("Pause", "pause", "Hold the run, or let it go on", self._on_pause)
-        self.stop = button("Stop", "stop", "End the run here", lambda _: self.loop.stop())  # the run shows its end
+        self.start = self._button("Start", "play", "Begin anew with these knobs", self._on_start)
+        self.start.button_style = "primary"
+        self.pause = self._button("Pause", "pause", "Hold the run, or let it go on", self._on_pause)
+        self.stop = self._button("Stop", "stop", "End the run here", self.loop.stop)  # the run shows its end itself
         self.progress = W.FloatProgress(min=0, max=1)
         self.remaining, self.message = W.HTML(), W.HTML()
         self.add_class("vizkit")
@@ -54,9 +55,7 @@ class JobPanel(W.VBox):
         """Ends the run, and closes all widgets of the panel: the page and ipywidgets keep nothing of it."""
         if self.comm is not None:  # or else it is closed already, or was never made
             self.loop.close()
-            for widget in _widgets_of(self) - {self}:
-                widget.close()
-        super().close()
+            _close(self)
 
     def run(self) -> Any:
         """All the steps, in this cell, live; then what made them. The kernel's interrupt (■) ends them early, with a
@@ -69,10 +68,21 @@ class JobPanel(W.VBox):
             self._publish()
         return steps
 
+    def field(self, kind: type, label: str, **traits: Any) -> Any:
+        """A control with its label at the left, as wide as its column. All share a layout: each is a channel of its own
+        to the page, and some pages have room for no more than 250 (JupyterLab's "Comms over subshells: per comm" gives
+        each a thread)."""
+        return kind(description=label, layout=self._wide, **traits)
+
+    def _button(self, label: str, icon: str, tooltip: str, action: Callable[..., None], *given: Any) -> Any:
+        made = W.Button(description=label, icon=icon, tooltip=tooltip)
+        made.on_click(lambda _: self._attempt(lambda: action(*given)))
+        return made
+
     def _arrange(self, above: list[Any], below: list[Any]) -> None:
         """Puts everything in its place, around what drives the job, and shows it for the first time."""
-        buttons = box(W.HBox, "row", self.start, self.pause, self.stop)
-        progress = box(W.HBox, "row", self.progress, self.remaining)
+        buttons = W.HBox([self.start, self.pause, self.stop]).add_class("vizkit-row")
+        progress = W.HBox([self.progress, self.remaining]).add_class("vizkit-row")
         page, clock = Page(layout={"display": "none"}), [self.loop.clock] if self.loop.clock else []
         self.children = [page, *above, buttons, progress, *below, *clock]
         self._publish()
@@ -92,11 +102,9 @@ class JobPanel(W.VBox):
                 self._rendering = False
 
     def _render(self) -> None:
-        state = self.loop.state
-        self.start.disabled = self.loop.busy
-        self.pause.disabled = self.stop.disabled = not self.loop.busy
-        self.pause.description = "Go on" if state == "paused" else "Pause"
-        self.pause.icon = "play" if state == "paused" else "pause"
+        state, busy = self.loop.state, self.loop.busy
+        self.start.disabled, self.pause.disabled, self.stop.disabled = busy, not busy, not busy
+        self.pause.description, self.pause.icon = ("Go on", "play") if state == "paused" else ("Pause", "pause")
         if state == "failed" and self.loop.error:
             self._say(error_text(self.loop.error), alert=True)
 
@@ -114,23 +122,21 @@ class JobPanel(W.VBox):
 
     # What a person does.
 
-    def _on_start(self, _: Any) -> None:
-        steps = self._attempt(self._begin)
-        if steps is not None:
-            self.loop.start(lambda: self._work(steps))
-            self._publish()
+    def _on_start(self) -> None:
+        steps = self._begin()
+        self.loop.start(lambda: self._work(steps), steps)
+        self._publish()
 
-    def _on_pause(self, _: Any) -> None:
+    def _on_pause(self) -> None:
         self.loop.toggle_pause()
         self._publish()
 
-    def _attempt(self, action: Callable[[], Any]) -> Any:
-        """What `action` returns; where it fails, None and a sentence in the panel."""
+    def _attempt(self, action: Callable[[], Any]) -> None:
+        """What goes wrong with it is a sentence in the panel."""
         try:
-            return action()
+            action()
         except (VizkitError, RuntimeError, OSError) as error:
             self._say(error_text(error), alert=True)
-            return None
 
     async def _work(self, steps: Iterator[Any]) -> None:
         """All the steps, with a breath after each."""
@@ -149,33 +155,24 @@ def _replace_panels_of_this_cell(panel: JobPanel) -> None:
     cell = parent.get("metadata", {}).get("cellId") or parent.get("content", {}).get("code")
     if not cell:
         return
-    cells: dict[str, tuple[str, WeakSet[JobPanel]]] = vars(shell).setdefault("_vizkit_panels", {})
-    run = str(parent.get("header", {}).get("msg_id"))
-    last_run, panels = cells.get(cell, (run, WeakSet()))
-    if last_run != run:
-        outputs = getattr(shell, "user_ns", {}).get("_oh", {})  # Out: what the last lines of cells gave
-        for old in panels:
+    run, cells = parent.get("header", {}).get("msg_id"), vars(shell).setdefault("_vizkit_panels", {})
+    if cells.get(cell, (run,))[0] != run:
+        names = getattr(shell, "user_ns", {})
+        for old in cells.pop(cell)[1]:
             old.close()
-            for number in [number for number, output in outputs.items() if output is old]:
-                del outputs[number]
-                shell.user_ns.pop(f"_{number}", None)
-        panels = WeakSet()
-    panels.add(panel)
-    cells[cell] = run, panels
+            for number in [number for number, output in names.get("_oh", {}).items() if output is old]:
+                del names["_oh"][number]  # Out keeps what the last line of a cell gave: of a closed panel it need not
+                names.pop(f"_{number}", None)
+    cells.setdefault(cell, (run, WeakSet()))[1].add(panel)
 
 
-def _widgets_of(panel: JobPanel) -> set[Any]:
-    """All widgets that a panel is made of, their layouts and styles, whether they have found their place or not."""
-    found: set[Any] = set()
-    waiting: list[Any] = [panel]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, (list, tuple)):
-            waiting += one
-        elif isinstance(one, W.Widget) and one not in found and (one is panel or not isinstance(one, JobPanel)):
-            found.add(one)
-            waiting += [*vars(one).values(), *one.trait_values(sync=True).values()]
-    return found
+def _close(widget: Any) -> None:
+    """Closes a widget with all that it is made of, layouts and styles, whether it has found its place or not."""
+    W.Widget.close(widget)
+    for part in [*vars(widget).values(), *widget.trait_values(sync=True).values()]:
+        for one in part if isinstance(part, (list, tuple)) else [part]:
+            if isinstance(one, W.Widget) and one.comm is not None and not isinstance(one, JobPanel):
+                _close(one)
 
 
 class Frame(NamedTuple):
@@ -202,25 +199,25 @@ class RunPanel(JobPanel):
         self._shown: Frame | None = None
         self.code = W.HTML()
         # Made long, then shortened: the End key of the browser's slider knows only the length it was made with.
-        self.timeline = W.IntSlider(description="Timeline", min=0, max=100_000)
-        self.timeline.add_class("vizkit-timeline")
-        self.timeline.observe(self._on_scrub, "value")
-        self.save_png = button("Save PNG", "download", "The picture, with its settings inside", self._on_save_png)
-        self.save_gif = button("Save GIF", "film", "The whole run as an animation", self._on_save_gif)
-        self.show_code = button("Show the code", "code", "The lines that make exactly this picture", self._on_code)
-        self.curve = Picture() if curve else None
+        self.timeline = W.IntSlider(description="Timeline", min=0, max=100_000).add_class("vizkit-timeline")
+        self.timeline.observe(lambda _: self._on_scrub(), "value")
+        self.save_png = self._button("Save PNG", "download", "The picture, with its settings inside", self._save, "png")
+        self.save_gif = self._button("Save GIF", "film", "The whole run as an animation", self._save, "gif")
+        self.show_code = self._button("Show the code", "code", "The lines that make exactly this picture", self._code)
+        self.curve = Picture().add_class("vizkit-score") if curve else None
         self._figure, self._curve_drawn = figures.live_figure(), 0.0
         self._names: list[str] = []  # of the images, for the curve; without any, it shows the class labels
 
     @property
     def growing(self) -> bool:
         """Whether a run is going, so that knobs act on it."""
-        return self.loop.busy and self.ascent is not None and not self.ascent.finished
+        return self.loop.busy and self.ascent is not None and self.loop.work is self.ascent
 
     def _arrange_columns(self, columns: list[Any], more_buttons: Sequence[Any] = (), strip: Sequence[Any] = ()) -> None:
         self._show_start()
-        files = box(W.HBox, "row", *more_buttons, self.save_png, self.save_gif, self.show_code)
-        self._arrange([box(W.Box, "columns", *columns)], [self.timeline, files, self.message, self.code, *strip])
+        files = W.HBox([*more_buttons, self.save_png, self.save_gif, self.show_code]).add_class("vizkit-row")
+        box = W.Box(columns).add_class("vizkit-columns")
+        self._arrange([box], [self.timeline, files, self.message, self.code, *strip])
 
     def _begin(self) -> Ascent:
         self.ascent, self._following = self._new_ascent(), True
@@ -235,9 +232,8 @@ class RunPanel(JobPanel):
     def _turn(self, knob: str, value: Callable[[], Any]) -> None:
         """Turns a live knob of the run that is going, if one is: it acts on the next step."""
         ascent = self.ascent
-        if ascent is not None and self.growing:
-            least = ascent.step  # so many steps are made already
-            self._attempt(lambda: ascent.turn(**{knob: max(value(), least) if knob == "steps" else value()}))
+        if ascent and self.growing:
+            self._attempt(lambda: ascent.turn(**{knob: value()}))
 
     # What a person sees.
 
@@ -275,35 +271,29 @@ class RunPanel(JobPanel):
 
     # What a person does.
 
-    def _on_scrub(self, change: Any) -> None:
+    def _on_scrub(self) -> None:
         with self._lock:
             if not self._rendering and self.ascent and self.ascent.frames:
-                self._following = change["new"] >= max(list(self.ascent.frames))
+                self._following = self.timeline.value >= max(list(self.ascent.frames))
                 self._publish()
 
-    def _on_save_png(self, _: Any) -> None:
-        self._attempt(lambda: self._save(Ascent.save, "png"))
-
-    def _on_save_gif(self, _: Any) -> None:
-        self._attempt(lambda: self._save(figures.gif, "gif"))
-
-    def _save(self, write: Callable[[Ascent, Path], Any], ending: str) -> None:
+    def _save(self, ending: str) -> None:
         """Makes a file beside the notebook, and offers it for download, where no file can be made, too."""
         if self.ascent is None:
             return
         name = unused_name(self.ascent.labels, ending)
         with TemporaryDirectory() as folder, catch_warnings(record=True) as doubts:
             simplefilter("always")
-            path = Path(folder, name)
-            write(self.ascent, path)
+            write = Ascent.save if ending == "png" else figures.gif
+            path = write(self.ascent, Path(folder, name))
             content = path.read_bytes()
         said = [f"Saved {name}.", *(str(doubt.message).replace(str(path), str(name)) for doubt in doubts)]
         try:
             write_whole(name, content)
         except OSError as error:
             said[0] = f"{name} cannot be written here: {error.strerror}."
-        self._say(" ".join(said), not name.exists(), download_link(name.name, content))
+        self._say(" ".join(said), not name.exists(), download_link(name, content))
 
-    def _on_code(self, _: Any) -> None:
-        code = "" if self.code.value else self._attempt(lambda: (self.ascent or self._new_ascent()).code())
+    def _code(self) -> None:
+        code = "" if self.code.value else (self.ascent or self._new_ascent()).code()
         self.code.value = f"<pre class=vizkit-code>{escape(code)}</pre>" if code else ""

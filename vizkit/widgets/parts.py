@@ -2,13 +2,11 @@
 
 import io
 import itertools
-import os
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
 
 import anywidget
 import ipywidgets as W
@@ -19,8 +17,6 @@ from ..ascent import Ascent
 from ..errors import VizkitError
 from ..images import Pictures, png
 
-STEM = 60  # characters of a file name
-
 
 class Page(anywidget.AnyWidget):
     """The style sheet and the script of the panel that it lies in."""
@@ -29,21 +25,12 @@ class Page(anywidget.AnyWidget):
     _esm = Path(__file__).with_name("page.js")
 
 
-def fields() -> Callable[..., Any]:
-    """`field(kind, label, **traits)`, which makes the controls of one panel: a label at the left, wide as the column.
-    They share a layout: each is a channel of its own to the page, and some pages have room for no more than 250
-    (JupyterLab's "Comms over subshells: per comm" gives each a thread)."""
-    wide = W.Layout(width="auto")
-    return lambda kind, label, **traits: kind(description=label, layout=wide, **traits)
-
-
 class Picture(W.VBox):
     """An image, and in words what is to be seen on it."""
 
     def __init__(self) -> None:
-        hidden = {"display": "none"}  # an image without content is shown as a broken one
-        self.image, self.words = W.Image(layout=W.Layout(**hidden)), W.HTML(layout=W.Layout(**hidden))
-        self.words.add_class("vizkit-alt")
+        self.image = W.Image(layout=W.Layout(display="none"))  # one without content is shown as a broken one
+        self.words = W.HTML().add_class("vizkit-alt")
         super().__init__([self.image, self.words])
         self.add_class("vizkit-image")
 
@@ -52,19 +39,6 @@ class Picture(W.VBox):
         self.image.format, self.image.value = encoded
         self.image.layout.display = ""
         self.words.value = escape(words)
-
-
-def button(label: str, icon: str, tooltip: str, clicked: Callable[[Any], None], look: str = "") -> Any:
-    made = W.Button(description=label, icon=icon, tooltip=tooltip, button_style=look)
-    made.on_click(clicked)
-    return made
-
-
-def box(kind: type, name: str, *widgets: Any) -> Any:
-    """Widgets in a box of the class `vizkit-name`, which the style sheet knows."""
-    made = kind(widgets)
-    made.add_class(f"vizkit-{name}")
-    return made
 
 
 def note(text: str, alert: bool = False, link: str = "", often: bool = False) -> str:
@@ -101,13 +75,13 @@ def curve_words(ascent: Ascent, names: Sequence[str] = ()) -> str:
 
 
 def unused_name(labels: Iterable[str], ending: str) -> Path:
-    """A file name made of labels, each once, in their order, that no file in the current folder has yet."""
-    stem = re.sub(r"[^\w-]+", "-", "-".join(dict.fromkeys(labels)))[:STEM].strip("-") or "class-model"
+    """A file name made of labels, each once, in their order, of a bearable length, that no file here has yet."""
+    stem = re.sub(r"[^\w-]+", "-", "-".join(dict.fromkeys(labels)))[:60].strip("-") or "class-model"
     names = (f"{stem}{'' if count == 1 else f'-{count}'}.{ending}" for count in itertools.count(1))
-    return Path(next(name for name in names if not os.path.lexists(name)))
+    return next(path for path in map(Path, names) if not path.exists())
 
 
-def download_link(name: str, content: bytes) -> str:
+def download_link(path: Path, content: bytes) -> str:
     """A link that carries the file, so that it works wherever the kernel runs."""
-    kind, data = Path(name).suffix.lstrip("."), b64encode(content).decode()
-    return f'<a download="{escape(name)}" href="data:image/{kind};base64,{data}">download it</a>'
+    kind, data = path.suffix.lstrip("."), b64encode(content).decode()
+    return f'<a download="{escape(path.name)}" href="data:image/{kind};base64,{data}">download it</a>'

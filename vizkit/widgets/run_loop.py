@@ -10,8 +10,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +26,13 @@ FRAME = 0.125  # seconds between two pictures
 
 
 class Stopped(Exception):  # noqa: N818  # not an error
-    """Raised inside a job that was asked to stop, with the state that it ends in."""
+    """Raised inside a job that was asked to end."""
+
+
+class Job:
+    """What the loop runs; `end` is how it is to end, once somebody wants that."""
+
+    end: State | None = None
 
 
 class Clock(anywidget.AnyWidget):
@@ -46,16 +52,15 @@ class RunLoop:
     def __init__(self, publish: Callable[[], None]) -> None:
         self.state: State = "ready"
         self.error: BaseException | None = None
+        self.work: Any = None  # what the newest job works on
         self.worked = 0.0  # seconds in the newest job, without the waiting between its steps
         self._publish = publish
         self._loop: asyncio.AbstractEventLoop | None = None
         with suppress(RuntimeError):  # outside a kernel there is none; in one it is running while a cell is
             self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
-        self._newest = 0  # the number of the job that was started last
-        self._wanted = 0  # the number of the job that is to go on; 0 for none
-        self._running = 0  # the number of the job that the task is at
-        self._interrupted = self._closed = False
+        self._newest = self._running = Job()  # the one that was started last, and the one that the task is at
+        self._closed = False
         self._slice_began = self._shown = 0.0
         self.clock: Clock | None = None
         if "google.colab" in sys.modules:
@@ -66,12 +71,11 @@ class RunLoop:
     def busy(self) -> bool:
         return self.state in ("running", "paused")
 
-    def start(self, job: Callable[[], Awaitable[None]]) -> None:
-        """Starts `job`; one that is still running is stopped. Outside a kernel nothing can run beside the caller."""
+    def start(self, do: Callable[[], Awaitable[None]], work: Any = None) -> None:
+        """Starts `do`, which works on `work`; what is still running is stopped. Outside a kernel nothing can run so."""
         if self._closed or self._loop is None:
             return
-        number = self._begin()
-        self._loop.call_soon_threadsafe(self._spawn, job, number)
+        self._loop.call_soon_threadsafe(self._spawn, do, self._begin(work))
         if self.clock:
             self.clock.running = True
 
@@ -79,24 +83,23 @@ class RunLoop:
         """Makes all the steps here and now, in the cell that calls it, and shows on the way what is new. The kernel's
         interrupt ends it, and the cell, as it does everywhere; Stop ends the steps alone, where the kernel hears clicks
         while a cell runs (most do not)."""
-        number = self._begin()
+        job, began = self._begin(steps), time.perf_counter()
         end: State = "failed"
         try:
-            began = time.perf_counter()
             for _ in steps:
                 self.worked = time.perf_counter() - began
                 self._show(by_itself=True)
-                while self.state == "paused" and self._wanted == number:
+                while self.state == "paused" and not job.end:
                     time.sleep(REST)
-                if self._wanted != number:
+                if job.end:
                     break
-            end = "finished" if self._wanted == number else "stopped"
+            end = job.end or "finished"
         except KeyboardInterrupt:
             end = "interrupted"
             _interrupt_all()
             raise
         finally:
-            if self._newest == number:
+            if self._newest is job:
                 self.state = end
             self._publish()
 
@@ -105,7 +108,7 @@ class RunLoop:
             self.state = "paused" if self.state == "running" else "running"
 
     def stop(self) -> None:
-        self._wanted = 0
+        self._newest.end = "stopped"
 
     def close(self) -> None:
         """Stops for good."""
@@ -123,45 +126,42 @@ class RunLoop:
         self._show()
         await asyncio.sleep(REST)
         while True:
-            if self._interrupted:
-                raise Stopped("interrupted")
-            if self._wanted != self._running:
-                raise Stopped("stopped")
+            if self._running.end:
+                raise Stopped
             if self.state != "paused":
                 break
             self._show()
             await asyncio.sleep(0.03)
         self._slice_began = time.perf_counter()
 
-    def _begin(self) -> int:
-        """The number of a new job, which from now on is the one that is wanted."""
-        self._newest += 1
-        self._wanted = self._newest
-        self.state, self.error, self.worked = "running", None, 0.0
+    def _begin(self, work: Any) -> Job:
+        """A new job, which from now on is the one that is wanted."""
+        self._newest.end, self._newest = "stopped", Job()
+        self.state, self.error, self.work, self.worked = "running", None, work, 0.0
         return self._newest
 
-    def _spawn(self, job: Callable[[], Awaitable[None]], number: int) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._run(job, number, self._task))
+    def _spawn(self, do: Callable[[], Awaitable[None]], job: Job) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run(do, job, self._task))
 
-    async def _run(self, job: Callable[[], Awaitable[None]], number: int, before: asyncio.Task[None] | None) -> None:
+    async def _run(self, do: Callable[[], Awaitable[None]], job: Job, before: asyncio.Task[None] | None) -> None:
         if before and not before.done():
             await asyncio.wait([before])
-        self._running, self._interrupted, self._slice_began = number, False, time.perf_counter()
-        end: State = "finished"
-        with _hears_interrupts(self):
-            try:
-                if self._wanted == number:
-                    await job()
-                else:
-                    end = "stopped"
-            except Stopped as stopped:
-                end = stopped.args[0]
-            except KeyboardInterrupt:
-                end = "interrupted"
-            except (Exception, SystemExit) as error:
-                end, self.error = "failed", error
-        if self._newest == number:  # or else the state is that of the next job already
-            self.state = end
+        self._running, self._slice_began = job, time.perf_counter()
+        error: BaseException | None = None
+        _listen(job)
+        try:
+            if not job.end:
+                await do()
+        except Stopped:
+            pass
+        except KeyboardInterrupt:
+            job.end = "interrupted"
+        except (Exception, SystemExit) as raised:
+            error = raised
+        finally:
+            _listen_no_more(job)
+        if self._newest is job:  # or else the state is that of the next job already
+            self.error, self.state = error, "failed" if error else job.end or "finished"
         self._show(at_once=True)
 
     def _show(self, at_once: bool = False, by_itself: bool = False) -> None:
@@ -188,27 +188,26 @@ class RunLoop:
 
 # Between messages ipykernel ignores an interrupt, so the jobs listen for it themselves, with one handler for all: it is
 # the process's, as the signal is.
-_listening: set[RunLoop] = set()
+_listening: set[Job] = set()
 _handler_before: Any = None
 
 
-@contextmanager
-def _hears_interrupts(loop: RunLoop) -> Iterator[None]:
-    """An interrupt ends the job of `loop`; when the last job has ended, the handler from before is back."""
+def _listen(job: Job) -> None:
     global _handler_before
     if threading.current_thread() is threading.main_thread():
         if not _listening and signal.getsignal(signal.SIGINT) is not _interrupt_all:
             _handler_before = signal.signal(signal.SIGINT, _interrupt_all)
-        _listening.add(loop)
-    try:
-        yield
-    finally:
-        last = _listening == {loop}
-        _listening.discard(loop)
-        if last and signal.getsignal(signal.SIGINT) is _interrupt_all:  # or else a running cell has put in its own
-            signal.signal(signal.SIGINT, _handler_before)
+        _listening.add(job)
+
+
+def _listen_no_more(job: Job) -> None:
+    """When the last job has ended, the handler from before is back, unless a running cell has put in its own."""
+    last = _listening == {job}
+    _listening.discard(job)
+    if last and signal.getsignal(signal.SIGINT) is _interrupt_all:
+        signal.signal(signal.SIGINT, _handler_before)
 
 
 def _interrupt_all(*_: Any) -> None:
-    for loop in _listening:
-        loop._interrupted = True
+    for job in _listening:
+        job.end = "interrupted"
