@@ -39,6 +39,7 @@ def test_a_requirement_that_would_change_colab_is_found(requirement):
     assert installed_or_changed([requirement]) == [Requirement(requirement).name]
 
 
+@pytest.mark.install
 def test_pip_itself_adds_vizkit_alone_to_colabs_packages(tmp_path):
     """The weights are there already, linked from the tests' own environment."""
     report = tmp_path / "report.json"
