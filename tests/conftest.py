@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +17,8 @@ os.environ["OMP_NUM_THREADS"] = "1"  # and in the kernels, servers and shells th
 
 # A test with one of these markers is slow, too: `-m "not slow"` leaves the fast part.
 SLOW = ("browser", "notebook", "training", "install")
+# Files whose tests share nothing, and each take long: they are dealt out one by one.
+APART = ("test_notebooks.py", "test_browser_notebook7.py")
 
 GRAY = {"size": 28, "mean": (0.286,), "std": (0.353,)}
 RGB = {"size": 32, "mean": (0.49, 0.48, 0.45), "std": (0.25, 0.24, 0.26)}
@@ -43,9 +46,26 @@ def small_cnn(channels: int, classes: int) -> nn.Sequential:
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what is slow, and puts it first: the fast tests at the end keep both processes busy."""
     for item in items:
         if any(item.get_closest_marker(marker) for marker in SLOW):
             item.add_marker("slow")
+    items.sort(key=lambda item: not item.get_closest_marker("slow"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Which tests stay together in one process: those of a file, since they share what is dear."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            if file.endswith(APART):
+                return nodeid
+            return "colab" if "colab" in file else file  # both files use the one environment
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(autouse=True)

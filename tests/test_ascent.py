@@ -246,7 +246,7 @@ def test_a_turned_knob_acts_on_the_very_next_step_and_is_written_down(tiny, modu
         ("learning_rate", True),
         ("objective", "loss"),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "name", str(value)),
 )
 def test_a_knob_refuses_a_bad_value_and_keeps_the_good_one(tiny, knob, value):
     ascent = vizkit.ascend(tiny, "star", steps=3)

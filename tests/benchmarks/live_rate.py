@@ -25,7 +25,7 @@ vizkit.Ascent.__next__ = timed
 """
 HEADLESS = f"""
 times.clear()
-explorer.controls.recipe().ascend(explorer.net, "flamingo", steps={STEPS}).run()
+vizkit.ascend(explorer.net, "flamingo", recipe="vizkit", steps={STEPS}).run()
 print(len(times) / (times[-1] - times[0]))
 """
 LIVE = "print(len(times) / (times[-1] - times[0]))\ntimes.clear()"

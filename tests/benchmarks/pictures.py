@@ -135,7 +135,7 @@ def by_vizkit(results: Results, name: str, steps: Sequence[int], classes: Sequen
         batch = results.missing(name, steps, classes[first : first + BATCH])
         if not batch:
             continue
-        ascent = vizkit.recipe(name).ascend(net, batch, steps=max(steps), seed=results.seed)
+        ascent = vizkit.ascend(net, batch, recipe=name, steps=max(steps), seed=results.seed)
         shown, seconds = 0.0, 0.0
         while ascent.step < max(steps):
             began = time.process_time()
