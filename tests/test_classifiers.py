@@ -1,7 +1,6 @@
 """Trained CNNs: the right weights, the right labels, and nothing of the caller's changed."""
 
 import copy
-import hashlib
 import io
 from pathlib import Path
 from urllib.error import URLError
@@ -17,7 +16,7 @@ from torch.nn.utils import parametrizations, parametrize, spectral_norm, weight_
 
 import vizkit
 from vizkit import VizkitError
-from vizkit.networks import builtin, classifier
+from vizkit.networks import efficientnet_lite, loading
 
 
 def noise(net, batch=2):
@@ -47,15 +46,15 @@ def test_a_real_photograph_is_recognised(net, photo, expected):
 
 def test_what_a_photograph_does_not_show_is_as_in_tensorflow():
     ones = torch.ones(1, 1, 8, 9)
-    padded = builtin.SamePadding(kernel=3, stride=2)(ones)[0, 0]
+    padded = efficientnet_lite.SamePadding(kernel=3, stride=2)(ones)[0, 0]
     assert torch.equal(padded, nn.functional.pad(ones, (1, 1, 0, 1))[0, 0])  # an uneven row goes to the bottom
-    layers = builtin.efficientnet_lite().modules()
+    layers = efficientnet_lite.efficientnet_lite().modules()
     assert {layer.eps for layer in layers if isinstance(layer, nn.BatchNorm2d)} == {1e-3}
 
 
 @pytest.mark.parametrize("damage", ["cut off", "empty", "missing", "another network", "not a state dict"])
 def test_a_damaged_builtin_checkpoint_is_an_error_that_names_the_file(damage, tmp_path, monkeypatch, rgb_module):
-    whole = Path(builtin.EfficientnetLite0ModelFile.get_model_file_path()).read_bytes()
+    whole = Path(efficientnet_lite.EfficientnetLite0ModelFile.get_model_file_path()).read_bytes()
     file = tmp_path / "weights.pth"
     if damage == "another network":
         torch.save(rgb_module.state_dict(), file)
@@ -63,7 +62,7 @@ def test_a_damaged_builtin_checkpoint_is_an_error_that_names_the_file(damage, tm
         torch.save([1, 2, 3], file)
     elif damage != "missing":
         file.write_bytes(whole[: len(whole) // 2] if damage == "cut off" else b"")
-    monkeypatch.setattr(builtin.EfficientnetLite0ModelFile, "get_model_file_path", lambda: str(file))
+    monkeypatch.setattr(efficientnet_lite.EfficientnetLite0ModelFile, "get_model_file_path", lambda: str(file))
     with pytest.raises(VizkitError, match=r"weights\.pth"):
         vizkit.load()
 
@@ -226,8 +225,8 @@ class Returns(nn.Module):
     [
         (lambda cnn, image: cnn[0](image), r"\(1, 8, 16, 16\).*last layer missing"),
         (lambda cnn, image: cnn(image)[0], r"shape \(5,\)"),
-        (lambda cnn, image: (cnn(image), image), "returns a tuple"),
-        (lambda cnn, image: {"scores": cnn(image)}, "returns a dict"),
+        (lambda cnn, image: (cnn(image), image), r"tuple.*scores=0"),
+        (lambda cnn, image: {"scores": cnn(image)}, 'scores="scores"'),
     ],
     ids=["features", "no batch", "tuple", "dict"],
 )
@@ -240,19 +239,19 @@ def test_a_module_that_returns_no_class_scores_is_an_error(rgb_module, wrap, mes
     ("options", "message"),
     [
         ({"mean": (0.5,), "std": (0.5,)}, r"first convolution takes 3 channel"),
-        ({"mean": (0.5, 0.5)}, "3 channel"),
+        ({"mean": (0.5, 0.5)}, r"mean=\(0\.5, 0\.5\)"),
         ({"mean": float("nan")}, "mean must be"),
         ({"mean": "half"}, "mean must be"),
-        ({"std": 0}, "std must be above zero"),
-        ({"std": (0.2, 0.2, -0.2)}, "std must be above zero"),
+        ({"std": 0}, "std=0"),
+        ({"std": (0.2, 0.2, -0.2)}, r"-0\.2"),
         ({"size": 0}, "size must be"),
         ({"size": (32, 32, 3)}, "size must be"),
         ({"size": 32.5}, "size must be"),
         ({"size": "32"}, "size must be"),
-        ({"labels": ["a", "b"]}, "2 labels.*5 class scores"),
-        ({"labels": []}, "0 labels.*5 class scores"),
-        ({"labels": "abcde"}, "list of strings"),
-        ({"labels": [0, 1, 2, 3, 4]}, "list of strings"),
+        ({"labels": ["a", "b"]}, r"5 strings.*not 2"),
+        ({"labels": []}, r"5 strings.*not 0"),
+        ({"labels": "abcde"}, "abcde"),
+        ({"labels": [0, 1, 2, 3, 4]}, "strings"),
     ],
     ids=str,
 )
@@ -274,7 +273,7 @@ def test_a_size_that_the_network_cannot_take_is_an_error():
 
 
 def test_what_is_no_module_is_an_error(rgb_module):
-    with pytest.raises(VizkitError, match=r"takes a torch\.nn\.Module, not function"):
+    with pytest.raises(VizkitError, match=r"torch\.nn\.Module.*forward"):
         vizkit.Classifier(lambda image: rgb_module(image), **RGB)
 
 
@@ -330,8 +329,7 @@ def put_checkpoint(folder, name, version="DEFAULT", of=None):
 )
 def test_a_network_by_name_is_torchvisions_with_the_weights_own_metadata(cache, name, version):
     module, _ = put_checkpoint(cache, name, version or "DEFAULT")
-    with pytest.warns(UserWarning, match="not the published file"):  # random weights have another checksum
-        net = vizkit.load(name, weights=version)
+    net = vizkit.load(name, weights=version)
     weights = published(name, version or "DEFAULT")
     expected = module(noise(net, 1))
     assert torch.allclose(net(noise(net, 1)), expected, atol=1e-4 * float(expected.detach().abs().max()))
@@ -345,32 +343,22 @@ def test_a_network_by_name_is_torchvisions_with_the_weights_own_metadata(cache, 
 
 
 def test_every_network_on_the_list_has_labels_and_a_crop_size():
-    own = len(classifier.BUILTIN) + len(classifier.SMALL)
+    own = len(loading.BUILTIN) + len(loading.SMALL)
     for name in vizkit.networks()[own:]:
         assert len(published(name).meta["categories"]) == 1000, name
         assert published(name).transforms().crop_size[0] >= 224, name
 
 
-def test_the_published_file_loads_without_a_warning(cache, monkeypatch, recwarn):
-    _, file = put_checkpoint(cache, "squeezenet1_1")
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    file.rename(cache / f"squeezenet1_1-{digest[:8]}.pth")
-    url = f"https://example.org/squeezenet1_1-{digest[:8]}.pth"
-    monkeypatch.setattr(torchvision.models.WeightsEnum, "url", property(lambda self: url))
-    vizkit.load("squeezenet1_1")
-    assert not recwarn.list
-
-
 def test_a_truncated_checkpoint_is_an_error_that_names_the_file(cache):
     _, file = put_checkpoint(cache, "squeezenet1_1")
     file.write_bytes(file.read_bytes()[:-10_000])
-    with pytest.raises(VizkitError, match=rf"{file.name}.*damaged.*Delete it"):
+    with pytest.raises(VizkitError, match=rf"delete .*{file.name}"):
         vizkit.load("squeezenet1_1")
 
 
 def test_another_networks_checkpoint_is_an_error_that_names_the_file(cache):
     _, file = put_checkpoint(cache, "squeezenet1_1", of="squeezenet1_0")
-    with pytest.raises(VizkitError, match=rf"{file.name} is not the checkpoint of squeezenet1_1"):
+    with pytest.raises(VizkitError, match=rf"squeezenet1_1.*delete .*{file.name}"):
         vizkit.load("squeezenet1_1")
 
 

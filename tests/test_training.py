@@ -12,7 +12,7 @@ from torch import nn
 
 import vizkit
 from vizkit.classroom.datasets import Mark, fashion, plant, shapes
-from vizkit.networks import classifier, small_network
+from vizkit.networks import loading, small_network
 
 
 @pytest.fixture(scope="module")
@@ -211,8 +211,8 @@ def fashion_or_skip():
 
 
 def test_weights_are_small_files_and_what_the_script_that_makes_them_writes_is_read_as_the_same_network(data, tmp_path):
-    folder = Path(classifier.__file__).parent / "weights"
-    assert all(0 < (folder / f"{name}.pt").stat().st_size < 500_000 for name in classifier.SMALL)
+    folder = Path(loading.__file__).parent / "weights"
+    assert all(0 < (folder / f"{name}.pt").stat().st_size < 500_000 for name in loading.SMALL)
     training = new(data, epochs=1).run()
     script = runpy.run_path(str(Path(__file__).parent / "benchmarks" / "train_small.py"))
     script["write"](training, tmp_path / "mine.pt")

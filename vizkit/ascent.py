@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -117,8 +118,8 @@ class Ascent:
         self._stride, self._closed, self._one_back = 1, False, False
 
     def __repr__(self) -> str:
-        labels = ", ".join(self.labels)
-        return f"Ascent({labels!r} on {self.net.name}, step {self.step} of {self.steps}, {self.regularizer})"
+        made = f"{', '.join(self.labels)!r} on {self.net.name}, step {self.step} of {self.steps}"
+        return f"Ascent({made}, {self.regularizer})"
 
     def _repr_png_(self) -> bytes:
         return png(tile(self.pictures))
@@ -432,9 +433,7 @@ def _replay(ascent: Ascent, changes: tuple[saved.Change, ...]) -> Iterator[Step]
         for _, name, value in (change for change in changes if change[0] == ascent.step):
             ascent.restart_optimizer() if name == saved.RESTART else ascent.turn(**{name: value})
         try:
-            yield from [next(ascent)]
-        except StopIteration:
-            return
+            yield from islice(ascent, 1)
         except Diverged:  # as it did then, in a file of version 0.1.0, which does not say so
             ascent.finish()
 

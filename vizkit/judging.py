@@ -57,12 +57,12 @@ def second_opinion(pictures: Pictures, targets: Any, judge: Classifier | None = 
         raise VizkitError(f"{len(indices)} targets for {len(pictures)} picture(s). Give one, or one a picture.")
     with torch.inference_mode():
         probabilities = judge(_as_input(judge, pictures)).softmax(dim=1)
-    opinions = []
-    for row, index in zip(probabilities, indices, strict=True):
-        first = int(row.argmax())
-        rank = 1 + int((row > row[index]).sum())
-        opinions.append(Opinion(judge.labels[index], float(row[index]), rank, judge.labels[first], float(row[first])))
-    return opinions
+    return [_opinion(judge.labels, row, index) for row, index in zip(probabilities, indices, strict=True)]
+
+
+def _opinion(labels: list[str], row: Tensor, index: int) -> Opinion:
+    first, rank = int(row.argmax()), 1 + int((row > row[index]).sum())
+    return Opinion(labels[index], float(row[index]), rank, labels[first], float(row[first]))
 
 
 def judge_knows(net: Classifier) -> bool:

@@ -40,8 +40,7 @@ class Recipe(Settings):
 
 # Horama's large image, of which six parts are shown at the network's own size: 224 of its 1280 pixels a side.
 _LARGE = 40 / 7
-_CROPS = crops(0.25, largest=0.3, count=6, size=0.175, centre_spread=0.15)
-_CROPS += noise(0.05, uniform=1.0, each_view=True)
+_CROPS = crops(0.25, largest=0.3, count=6, size=0.175, centre_spread=0.15) + noise(0.05, uniform=1.0, each_view=True)
 
 _OZBULAK_PLAIN = Recipe(
     name="ozbulak",

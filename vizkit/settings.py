@@ -158,9 +158,8 @@ class Settings:
 
     def learning_rate_at(self, step: int) -> float:
         """The learning rate of a step: constant, or fading to a fifth of it at the last."""
-        if self.schedule != "fading":
-            return self.learning_rate
-        return self.learning_rate * (1 - 0.8 * step / max(self.steps - 1, 1))
+        faded = 0.8 * step / max(self.steps - 1, 1) if self.schedule == "fading" else 0
+        return self.learning_rate * (1 - faded)
 
 
 def _check_name(kind: str, name: Any, known: Any) -> None:

@@ -3,6 +3,7 @@
 import copy
 import pickle
 import reprlib
+import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -80,22 +81,26 @@ def read(path: str | Path) -> Any:
 
 
 def _trouble(path: Path, error: Exception) -> str:
-    """Why torch could not read it as numbers and names, and what to do."""
-    if isinstance(error, OSError) or path.is_dir():
-        return f"cannot be read ({getattr(error, 'strerror', None) or error}): name a file that is there."
+    """Why torch could not read it as numbers and names, and what to do; not in torch's words, for the same reason."""
+    if not path.is_file():
+        return "is not there, as a file. See its name and its folder."
+    if isinstance(error, PermissionError):
+        return "may not be read: see its permissions."
     with path.open("rb") as stream:
-        head = stream.read(2)
-    if isinstance(error, pickle.UnpicklingError) and (head == b"PK" or head[:1] == b"\x80"):
+        head = stream.read(10)
+    if path.suffix == ".safetensors" or head[8:] == b'{"':
+        return "is a safetensors file: fill the network, cnn.load_state_dict(safetensors.torch.load_file(path))."
+    names = zipfile.ZipFile(path).namelist() if zipfile.is_zipfile(path) else []
+    if any("/code/" in name for name in names):
+        return "is a TorchScript program: pass torch.jit.load(path) to vizkit.Classifier as it is."
+    if any(name.endswith(("exported_program.json", "models/model.json")) for name in names):
+        return "is an exported program: pass torch.export.load(path) to vizkit.Classifier as it is."
+    if isinstance(error, pickle.UnpicklingError) and (names or head[:1] == b"\x80"):
         return (
             "holds code, such as a whole pickled module, which was not run. Where it was made, save the weights alone, "
             "torch.save(cnn.state_dict(), path), and load those."
         )
-    said = f"{type(error).__name__} {error}".strip().splitlines()[0][:200]
-    return (
-        f"is not a checkpoint that torch.save has made, or it is damaged ({said}). What torch.jit.load(path) or "
-        "torch.export.load(path) makes of a program, vizkit.Classifier takes as it is; of safetensors, "
-        "safetensors.torch.load_file(path) makes a state dict."
-    )
+    return "is not a checkpoint that torch.save has made, or it is damaged. Save or download it again."
 
 
 def _bare(names: Iterable[str]) -> dict[str, str]:

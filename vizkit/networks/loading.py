@@ -84,7 +84,7 @@ def as_classifier(net: Classifier | str | None) -> Classifier:
 
 
 def small_network(file: Path, code: str, device: str | torch.device | None = None) -> Classifier:
-    """A small CNN out of a file that `vizkit.Training.save` wrote; `code` is the Python that loads it again."""
+    """A small CNN out of a file that `tests/benchmarks/train_small.py` wrote; `code` is Python that loads it again."""
     saved = read(file)
     cnn = small_cnn(saved["channels"], len(saved["labels"]), saved["size"], saved["width"])
     cnn.load_state_dict(saved["weights"])

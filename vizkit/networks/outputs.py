@@ -1,5 +1,6 @@
 """The class scores, in whatever a network returns."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -26,20 +27,18 @@ def pick_scores(output: Any, scores: Scores | None, name: str) -> Tensor:
         cause = error
     if isinstance(picked, Tensor):
         return picked
-    said = f" ({cause!r})" if callable(scores) and cause else ""
-    raise VizkitError(
-        f"{name} returns {_listed(output)}. With scores={scores!r}, no class scores are found in it{said}: pass the key "
-        "of what is (1, classes), or a function that makes it of all this; leave out scores= where it is one tensor."
-    ) from cause
-
-
-def _listed(output: Any) -> str:
-    """Such as: dict {'logits': (1, 10), 'features': (1, 64)}."""
-    if isinstance(output, Tensor):
-        return f"one tensor {tuple(output.shape)}"
     parts = dict(enumerate(output)) if isinstance(output, (tuple, list)) else output
     parts = parts if isinstance(parts, Mapping) else getattr(output, "__dict__", {})
     shapes = {
         key: tuple(part.shape) if isinstance(part, Tensor) else type(part).__name__ for key, part in parts.items()
     }
-    return f"{type(output).__name__} {shapes}"
+    fitting = [key for key, shape in shapes.items() if isinstance(shape, tuple) and len(shape) == 2]
+    fitting.sort(key=lambda key: key not in ("logits", "scores"))
+    either = " or ".join(json.dumps(key, default=str) for key in fitting)
+    remedy = f"pass scores={either}" if fitting else "pass scores= with a function of it"
+    remedy = "leave out scores=" if isinstance(output, Tensor) else remedy
+    said = f" ({cause!r})" if callable(scores) and cause else ""
+    what = f"one tensor {tuple(output.shape)}" if isinstance(output, Tensor) else f"{type(output).__name__} {shapes}"
+    raise VizkitError(
+        f"{name} returns {what}. With scores={scores!r} there are no class scores, (1, classes), in it{said}: {remedy}."
+    ) from cause
