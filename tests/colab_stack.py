@@ -15,6 +15,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from repository import PROJECT, ROOT
@@ -86,6 +87,8 @@ def colab(folder: Path, repository: str) -> dict[str, str]:
 
 def stack() -> str:
     """The Python of an environment with all that Colab's has; vizkit is not there."""
+    if sys.version_info < (3, 11):
+        pytest.skip("Colab's packages, in their versions, ask for Python 3.11 or newer.")
     python = str(_environment() / "bin" / "python")
     subprocess.run([python, "-m", "pip", "uninstall", "-qqy", "vizkit-notebooks"], check=True)
     return python
