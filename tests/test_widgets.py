@@ -451,6 +451,8 @@ async def test_what_cannot_act_in_a_run_is_out_of_reach_and_changes_nothing_in_i
     assert ascent.settings == before
     knobs.steps.value = 90_000  # a live knob takes nothing else along
     assert ascent.settings == before.but(steps=90_000)
+    step = ascent.step
+    await until(lambda: ascent.step > step + 1)
     explorer.stop.click()
     await ended(explorer)
     assert ascent.changes == [(ascent.changes[0][0], "steps", 90_000)]
