@@ -6,6 +6,7 @@ from collections.abc import Callable
 from html import escape
 from itertools import zip_longest
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import ipywidgets as W
@@ -176,7 +177,7 @@ class Controls(W.VBox):
     the next step of a run; the others wait for the next run."""
 
     def __init__(self, net: Classifier, target: Any, field: Field, turned: Callable[..., None]) -> None:
-        self._turned, self._quiet, self._basis = turned, False, as_basis("pixels")
+        self._turned, self._setter, self._basis = turned, 0, as_basis("pixels")
         self._optimizer_options: dict[str, Any] = {}
         self.network = field(W.Dropdown, "Network", options=list(dict.fromkeys([net.name, *networks()])))
         self.picker = ClassPicker(field, net, target)
@@ -224,12 +225,12 @@ class Controls(W.VBox):
             start = "photo"
         values = vars(settings) | {"start": start, "basis": basis.name, "preset": preset}
         self._basis, self._optimizer_options = basis, settings.optimizer_options
-        self._quiet = True
+        self._setter = get_ident()  # not a person, who may turn a knob in another thread
         for row, part in zip_longest(self.rows, parts):
             row.set(part)
         for name in ("preset", *VALUES):
             getattr(self, name).value = values[name]
-        self._quiet = False
+        self._setter = 0
         self.basis_note.value = small_print(vars(basis))
         self.optimizer_note.value = small_print(self._optimizer_options)
         self._show_rows()
@@ -245,7 +246,7 @@ class Controls(W.VBox):
         """What a person has turned is no longer the preset; a live setting is told of."""
         if name == "start":
             self.photo.layout.display = "" if self.start.value == "photo" else "none"
-        if self._quiet:
+        if self._setter == get_ident():
             return
         self.preset.value = NO_PRESET
         if name in ("optimizer", "basis"):  # another one brings what belongs to it
@@ -255,7 +256,7 @@ class Controls(W.VBox):
             self._turned(name, lambda: getattr(self.settings(), name))
 
     def _on_preset(self) -> None:
-        if not self._quiet and self.preset.value != NO_PRESET:
+        if self._setter != get_ident() and self.preset.value != NO_PRESET:
             self.set(recipes()[self.preset.value])
 
     def _show_rows(self) -> None:
