@@ -87,6 +87,12 @@ def test_compare_calls_by_its_old_name_what_acts_on_all(tiny):
     assert np.array_equal(new.pictures, old.pictures)
 
 
+def test_regularizers_to_compare_have_names(tiny):
+    for unnamed in ([vizkit.l2(1e-2)], vizkit.l2(1e-2)):
+        with pytest.raises(vizkit.VizkitError, match=r"Name each .*vizkit\.l2\(0\.01\)"):
+            vizkit.Compare(unnamed, tiny)
+
+
 @live
 async def test_steps_turned_while_a_grid_grows_act_on_it(tiny):
     for panel in (vizkit.Compare({"none": None}, tiny, steps=100_000), vizkit.Gallery(tiny, steps=100_000)):

@@ -10,6 +10,7 @@ import io
 import os
 import sys
 import threading
+import time
 import types
 from datetime import datetime
 from pathlib import Path
@@ -193,6 +194,27 @@ def test_every_knob_lands_in_the_recipe(explorer):
     knobs.seed.value = 9
     knobs.picker.choice.value = 1
     assert (explorer.run().seed, explorer.ascent.targets) == (9, [1])
+
+
+def test_what_a_person_turns_while_a_preset_is_being_set_outlasts_it(explorer):
+    """In another thread, as pages are answered: the preset comes to the steps only after they were turned."""
+    knobs, threads = explorer.controls, []
+
+    def person():
+        knobs.steps.value = 2000
+
+    def in_the_middle(change):
+        if not threads:
+            threads.append(threading.Thread(target=person))
+            threads[0].start()
+            while knobs.steps.value != 2000:
+                time.sleep(0.001)
+
+    knobs.rows[0].kind.observe(in_the_middle, "value")
+    knobs.preset.value = "simonyan"
+    threads[0].join(60)
+    assert (knobs.steps.value, knobs.preset.value, knobs.rows[0].kind.value) == (2000, "–", "l2")
+    assert knobs.settings().start == "zero"  # the rest is simonyan's
 
 
 def test_typing_filters_the_classes_and_nonsense_keeps_the_list(explorer):
@@ -661,6 +683,9 @@ def test_saving_writes_files_beside_the_notebook_and_never_overwrites(tiny, expl
     explorer.save_gif.click()
     assert "Saved star-2.gif" in explorer.message.value
     assert {path.name for path in tmp_path.iterdir()} == {"star.png", "star.gif", "star-2.png", "star-2.gif"}
+    (tmp_path / "star-3.png").symlink_to("nowhere")
+    explorer.save_png.click()
+    assert "Saved star-4.png" in explorer.message.value
     for name, ascent in (("star.png", first), ("star-2.png", second)):
         assert torch.equal(vizkit.reproduce(name, tiny).image, ascent.image)
 

@@ -2,11 +2,13 @@
 
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from html import escape
 from itertools import zip_longest
 from pathlib import Path
-from threading import get_ident
+from threading import RLock, get_ident
 from typing import Any
 
 import ipywidgets as W
@@ -27,6 +29,7 @@ NO_PRESET = "–"
 # The settings that are one value of one control; the start comes last, as it is shown when all else is set.
 VALUES = ("learning_rate", "steps", "schedule", "optimizer", "basis", "objective", "start")
 Field = Callable[..., Any]
+Told = Callable[[Any, Callable[[], None]], None]  # what changed, and what follows from it
 
 
 class LogKnob(W.VBox):
@@ -35,9 +38,9 @@ class LogKnob(W.VBox):
     slider: Any = None  # before there is something to set: most rows never need theirs
     range: tuple[float, float] = (1e-4, 1000.0)
 
-    def __init__(self, field: Field, label: str, changed: Callable[[], None]) -> None:
+    def __init__(self, field: Field, label: str, told: Told, changed: Callable[[], None]) -> None:
         super().__init__()
-        self._field, self._label, self._changed = field, label, changed
+        self._field, self._label, self._told, self._changed = field, label, told, changed
 
     @property
     def value(self) -> float:
@@ -53,7 +56,7 @@ class LogKnob(W.VBox):
             return
         # A new slider: the browser's loses its place when the options of an old one change.
         self.slider = self._field(W.SelectionSlider, self._label, options=options, value=value)
-        self.slider.observe(lambda _: self._changed(), "value")
+        self.slider.observe(lambda change: self._told(change, self._changed), "value")
         self.children = (self.slider,)
         if old:
             old.style.close()
@@ -77,13 +80,13 @@ def small_print(options: dict[str, Any]) -> str:
 class RegularizerRow(W.VBox):
     """One regularizer: its type, its strength, and those of its options that are not the usual ones."""
 
-    def __init__(self, field: Field, label: str, changed: Callable[[], None]) -> None:
+    def __init__(self, field: Field, label: str, told: Told, changed: Callable[[], None]) -> None:
         self.kind = field(W.Dropdown, label, options=["none", *catalogue()])
-        self.strength = LogKnob(field, "strength", changed)
+        self.strength = LogKnob(field, "strength", told, changed)
         self.note = W.HTML()
         self._changed = changed
         self._show({})
-        self.kind.observe(lambda _: self._on_kind(), "value")
+        self.kind.observe(lambda change: told(change, self._on_kind), "value")
         super().__init__([self.kind, self.strength, self.note])
 
     def regularizer(self) -> Regularizer:
@@ -179,13 +182,14 @@ class Controls(W.VBox):
     def __init__(self, net: Classifier, target: Any, field: Field, turned: Callable[..., None]) -> None:
         self._turned, self._setter, self._basis = turned, 0, as_basis("pixels")
         self._optimizer_options: dict[str, Any] = {}
+        self._lock = RLock()  # a person's clicks come in threads of their own
         self.network = field(W.Dropdown, "Network", options=list(dict.fromkeys([net.name, *networks()])))
         self.picker = ClassPicker(field, net, target)
         self.preset = field(W.Dropdown, "Preset", options=[NO_PRESET, *recipes()])
         labels = ["Regularizer", *(f"and {row + 1}" for row in range(1, ROWS))]
-        self.rows = [RegularizerRow(field, label, lambda: self._on_knob("regularizer")) for label in labels]
+        self.rows = [RegularizerRow(field, label, self._told, lambda: self._on_knob("regularizer")) for label in labels]
         self.steps = field(W.BoundedIntText, "Steps", min=0, max=MOST_STEPS)
-        self.learning_rate = LogKnob(field, "Learning rate", lambda: self._on_knob("learning_rate"))
+        self.learning_rate = LogKnob(field, "Learning rate", self._told, lambda: self._on_knob("learning_rate"))
         self.schedule = field(W.Dropdown, "Schedule", options=SCHEDULES)
         self.optimizer = field(W.Dropdown, "Optimizer", options=list(OPTIMIZERS))
         self.basis = field(W.Dropdown, "Image in", options=list(BASES))
@@ -198,8 +202,9 @@ class Controls(W.VBox):
         knobs = [self.learning_rate, self.schedule, self.optimizer, self.optimizer_note, self.basis, self.basis_note]
         knobs += [self.start, self.photo, self.seed, self.objective, *self.rows[1:]]
         for name in VALUES[1:]:
-            getattr(self, name).observe(lambda _, name=name: self._on_knob(name), "value")
-        self.preset.observe(lambda _: self._on_preset(), "value")
+            told = partial(self._on_knob, name)
+            getattr(self, name).observe(lambda change, told=told: self._told(change, told), "value")
+        self.preset.observe(lambda change: self._told(change, self._on_preset), "value")
         shown = [self.network, self.picker, self.preset, self.rows[0], self.steps, more]
         super().__init__([*shown, W.VBox(knobs).add_class("vizkit-folded")])
         self.add_class("vizkit-controls")
@@ -224,16 +229,15 @@ class Controls(W.VBox):
             self.photo.keep(start)
             start = "photo"
         values = vars(settings) | {"start": start, "basis": basis.name, "preset": preset}
-        self._basis, self._optimizer_options = basis, settings.optimizer_options
-        self._setter = get_ident()  # not a person, who may turn a knob in another thread
-        for row, part in zip_longest(self.rows, parts):
-            row.set(part)
-        for name in ("preset", *VALUES):
-            getattr(self, name).value = values[name]
-        self._setter = 0
-        self.basis_note.value = small_print(vars(basis))
-        self.optimizer_note.value = small_print(self._optimizer_options)
-        self._show_rows()
+        with self._setting():
+            self._basis, self._optimizer_options = basis, settings.optimizer_options
+            for row, part in zip_longest(self.rows, parts):
+                row.set(part)
+            for name in ("preset", *VALUES):
+                getattr(self, name).value = values[name]
+            self.basis_note.value = small_print(vars(basis))
+            self.optimizer_note.value = small_print(self._optimizer_options)
+            self._show_rows()
 
     def hold(self, running: bool) -> None:
         """What cannot act in a run is out of reach while one is going. A class, a start and a seed may be chosen: they
@@ -241,6 +245,27 @@ class Controls(W.VBox):
         for knob in (self.network, self.preset, self.schedule, self.optimizer, self.basis):
             knob.disabled = running
             knob.tooltip = "This cannot act in a run: stop it first" if running else None
+
+    @contextmanager
+    def _setting(self) -> Iterator[None]:
+        """While the program sets knobs; a person who turns one meanwhile, in another thread, comes after."""
+        with self._lock:
+            before, self._setter = self._setter, get_ident()
+            try:
+                yield
+            finally:
+                self._setter = before
+
+    def _told(self, change: Any, then: Callable[[], None]) -> None:
+        """What follows from a change; a person's waits for what is being set, and outlasts it."""
+        if self._setter == get_ident():
+            then()
+            return
+        with self._lock:
+            if change["owner"].value != change["new"]:
+                with self._setting():
+                    change["owner"].value = change["new"]
+            then()
 
     def _on_knob(self, name: str) -> None:
         """What a person has turned is no longer the preset; a live setting is told of."""

@@ -76,6 +76,8 @@ class Compare(CardPanel):
         seed: int = 0,
         **settings: Any,
     ) -> None:
+        if not isinstance(regularizers, Mapping):
+            raise VizkitError(f"Name each regularizer, as in {{'L2': vizkit.l2(1e-3)}}: not {regularizers!r}.")
         net = as_classifier(net)
         recipe = as_recipe(recipe, net).but(**settings, regularizer=regularizer or shared)
         each = [one or none() for one in regularizers.values()]

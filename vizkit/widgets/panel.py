@@ -287,12 +287,12 @@ class RunPanel(JobPanel):
             write = Ascent.save if ending == "png" else figures.gif
             path = write(self.ascent, Path(folder, name))
             content = path.read_bytes()
-        said = [f"Saved {name}.", *(str(doubt.message).replace(str(path), str(name)) for doubt in doubts)]
+        lost, said = False, [f"Saved {name}.", *(str(doubt.message).replace(str(path), str(name)) for doubt in doubts)]
         try:
             write_whole(name, content)
         except OSError as error:
-            said[0] = f"{name} cannot be written here: {error.strerror}."
-        self._say(" ".join(said), not name.exists(), download_link(name, content))
+            lost, said[0] = True, f"{name} cannot be written here: {error.strerror}."
+        self._say(" ".join(said), lost, download_link(name, content))
 
     def _code(self) -> None:
         code = "" if self.code.value else (self.ascent or self._new_ascent()).code()

@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import os
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
@@ -78,7 +79,7 @@ def unused_name(labels: Iterable[str], ending: str) -> Path:
     """A file name made of labels, each once, in their order, of a bearable length, that no file here has yet."""
     stem = re.sub(r"[^\w-]+", "-", "-".join(dict.fromkeys(labels)))[:60].strip("-") or "class-model"
     names = (f"{stem}{'' if count == 1 else f'-{count}'}.{ending}" for count in itertools.count(1))
-    return next(path for path in map(Path, names) if not path.exists())
+    return next(Path(name) for name in names if not os.path.lexists(name))  # it tells of links to nowhere, too
 
 
 def download_link(path: Path, content: bytes) -> str:
