@@ -219,16 +219,27 @@ class Lab:
         self.errors.clear()  # what the page itself got wrong while it opened
         page.evaluate(WATCH)
 
-    def run_cell(self, index: int) -> None:
-        """Selects the cell and presses Shift + Enter's command; returns when it has run."""
+    def start_cell(self, index: int) -> None:
+        """Selects the cell and presses Shift + Enter's command; returns at once."""
         self.page.evaluate(
-            """async (index) => {
-                const panel = window.jupyterapp.shell.currentWidget;
-                panel.content.activeCellIndex = index;
-                await window.jupyterapp.commands.execute('notebook:run-cell');
+            """(index) => {
+                window.jupyterapp.shell.currentWidget.content.activeCellIndex = index;
+                window.ran = window.jupyterapp.commands.execute('notebook:run-cell');
             }""",
             index,
         )
+
+    def wait_for_kernel(self) -> None:
+        """Returns when the cell that was started has run, also into an error (the kernel drops what comes before)."""
+        self.page.evaluate("() => window.ran")
+        self.page.wait_for_function(
+            "() => window.jupyterapp.shell.currentWidget.sessionContext.kernelDisplayStatus === 'idle'"
+        )
+
+    def run_cell(self, index: int) -> None:
+        """Starts the cell; returns when it has run."""
+        self.start_cell(index)
+        self.page.evaluate("() => window.ran")
 
     def output(self, index: int) -> str:
         """The text under a cell."""

@@ -227,13 +227,12 @@ def test_a_network_learns_is_stopped_goes_on_inside_a_cell_and_shows_all_its_cla
         assert 0 < stopped < 4960
         expect(trainer.button("Go on")).to_be_enabled()
 
-        page.evaluate("() => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = 1; }")
-        page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-cell'); }")  # and do not wait
+        notebook.start_cell(1)
         trainer.wait_for_line("step")
         trainer.wait_for_new("curves", 3)
         trainer.screenshot("lab-training")
         trainer.interrupt()
-        page.wait_for_function("() => document.body.innerText.includes('made ')")
+        notebook.wait_for_kernel()
         made = int(re.search(r"made (\d+) steps", notebook.output(1)).group(1))
         assert stopped < made < 4960
 
