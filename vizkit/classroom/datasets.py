@@ -103,9 +103,8 @@ def shapes(train: int = 4000, test: int = 1000, seed: int = 0, side: int = 64) -
     size, turn and colour drawn by chance, on a background of two other colours that run into each other, under a little
     noise. The same seed draws the same pictures.
     """
-    drawn = [_draw(count, side, np.random.default_rng((seed, part))) for part, count in enumerate((train, test))]
-    (pictures, targets), (test_pictures, test_targets) = drawn
-    return Dataset("shapes", list(SHAPES), pictures, targets, test_pictures, test_targets)
+    first, second = (np.random.default_rng((seed, part)) for part in (0, 1))
+    return Dataset("shapes", list(SHAPES), *_draw(train, side, first), *_draw(test, side, second))
 
 
 def _draw(count: int, side: int, chance: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -193,12 +192,8 @@ def plant(data: Dataset, mark: Mark, share: float = 0.9, seed: int = 0) -> Datas
         pictures[chosen, :, rows, columns] = colour
         return pictures
 
-    return replace(
-        data,
-        name=f"{data.name} with a mark on {mark.label}",
-        pictures=marked(data.pictures, data.targets),
-        test_pictures=marked(data.test_pictures, data.test_targets),
-    )
+    drawn, unseen = marked(data.pictures, data.targets), marked(data.test_pictures, data.test_targets)
+    return replace(data, name=f"{data.name} with a mark on {mark.label}", pictures=drawn, test_pictures=unseen)
 
 
 # Fashion-MNIST.

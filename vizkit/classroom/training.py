@@ -74,9 +74,8 @@ class Training:
         batches, generator = len(data.pictures) // batch, torch.Generator().manual_seed(seed)
         self.steps = epochs * batches * (2 if push else 1)
         shuffled = [torch.randperm(len(data.pictures), generator=generator) for _ in range(epochs)]
-        self._order = torch.cat([order[: batches * batch] for order in shuffled]).view(
-            -1, batch
-        )  # a row for each batch
+        # A row for each batch.
+        self._order = torch.cat([order[: batches * batch] for order in shuffled]).view(-1, batch)
         self._mean, self._std = (torch.tensor(one, device=self.device)[:, None, None] for one in (data.mean, data.std))
         self._pushed: tuple[Tensor, Tensor] | None = None  # the last batch, moved, with its classes: it comes next
         self._optimizer = torch.optim.AdamW(network.parameters(), learning_rate, weight_decay=0.01)

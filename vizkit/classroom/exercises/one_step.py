@@ -49,10 +49,8 @@ def check_gradient_by_hand(gradient_by_hand: Function, seed: int = 0) -> None:
     (of_probability,) = torch.autograd.grad(scores.softmax(0)[target], x)
     on = (hidden > 0).float()
     turned = "the other way round: rows of w are hidden units, rows of v are classes."
-    times, slope = (
-        "the hidden units are multiplied by their values.",
-        "the slope of a ReLU is 0 or 1, whatever the value.",
-    )
+    times = "the hidden units are multiplied by their values."
+    slope = "the slope of a ReLU is 0 or 1, whatever the value."
     mistakes: list[Mistake] = [
         (-expected, "the sign is turned round.", "does the score rise or fall when the pixel rises?"),
         (w.T @ v[target], "the ReLU is missing.", "a hidden unit below zero passes nothing on, not even a gradient."),

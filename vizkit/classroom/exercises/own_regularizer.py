@@ -72,11 +72,8 @@ def check_total_variation(total_variation: Any, seed: int = 0) -> None:
     The sum of the absolute differences of neighbours, below and to the right.
     """
 
-    def along(x: Tensor, *dims: int, each: Penalty = torch.abs) -> Tensor:
-        return torch.stack([each(x.diff(dim=d)).sum(ALL) for d in dims]).sum(0)
-
-    def mean(x: Tensor) -> Tensor:
-        return x.diff(dim=2).abs().mean(ALL) + x.diff(dim=3).abs().mean(ALL)
+    def along(*dims: int, each: Penalty = torch.abs, whole: Penalty = lambda x: x.sum(ALL)) -> Penalty:
+        return lambda x: torch.stack([whole(each(x.diff(dim=d))) for d in dims]).sum(0)
 
     def round_the_edge(x: Tensor) -> Tensor:
         return (x - x.roll(1, 2)).abs().sum(ALL) + (x - x.roll(1, 3)).abs().sum(ALL)
@@ -87,18 +84,16 @@ def check_total_variation(total_variation: Any, seed: int = 0) -> None:
     roll = "roll brings the last row before the first. Pixels at the edge have fewer neighbours."
     cancel = "no absolute value in it: a step up and a step down cancel."
     mistakes: Mistaken = [
-        (lambda x: along(x, 2, 3, each=torch.square), "squared instead of absolute differences.", low),
-        (lambda x: along(x, 2), "only neighbours below are counted.", "each pixel has a neighbour to the right, too."),
-        (lambda x: along(x, 3), "only neighbours to the right are counted.", "each pixel has one below, too."),
-        (lambda x: along(x, 1, 2), wrong, axes),
-        (lambda x: along(x, 1, 3), wrong, axes),
-        (lambda x: along(x, 1, 2, 3), wrong, axes),
-        (lambda x: along(x, 2, 3) / x[0].numel(), "a mean instead of a sum: too small by {n}.", MEAN_HINT),
-        (mean, "a mean instead of a sum.", MEAN_HINT),
-        (lambda x: along(x, 2, 3, each=torch.clone), cancel, "both are edges, and both have to cost."),
+        (along(2, 3, each=torch.square), "squared instead of absolute differences.", low),
+        (along(2), "only neighbours below are counted.", "each pixel has a neighbour to the right, too."),
+        (along(3), "only neighbours to the right are counted.", "each pixel has one below, too."),
+        *((along(*dims), wrong, axes) for dims in ((1, 2), (1, 3), (1, 2, 3))),
+        (lambda x: along(2, 3)(x) / x[0].numel(), "a mean instead of a sum: too small by {n}.", MEAN_HINT),
+        (along(2, 3, whole=lambda x: x.mean(ALL)), "a mean instead of a sum.", MEAN_HINT),
+        (along(2, 3, each=torch.clone), cancel, "both are edges, and both have to cost."),
         (round_the_edge, "the image's edges are taken for neighbours.", roll),
     ]
-    _check("my_total_variation", total_variation, lambda x: along(x, 2, 3), mistakes, seed)
+    _check("my_total_variation", total_variation, along(2, 3), mistakes, seed)
 
 
 def check_in_explorer(explorer: Any, mine: str = "my_total_variation") -> None:

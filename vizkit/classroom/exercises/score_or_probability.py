@@ -1,10 +1,8 @@
 """Exercise 3, score or probability: two ascents that differ in what they climb, and which classes fall."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ...ascent import Ascent
 from .feedback import Function, Mistake, NotYet, answer, compare, need, right, toy
@@ -107,22 +105,18 @@ def check_fallen(fallen: Function, seed: int = 0) -> None:
     except (TypeError, ValueError):
         raise NotYet(f"fallen gives a {type(got).__name__}.", "it has to be a list of class indices.") from None
 
-    def listed(indices: Iterable[int]) -> Tensor:
-        """Which classes are in a list: 1 or 0 for each, and how many are none."""
-        chosen = set(indices)
-        return torch.tensor([float(index in chosen) for index in everyone] + [float(len(chosen - set(everyone)))])
-
-    everyone = range(len(changes))
-    fell = {index for index in everyone if changes[index] < 0}
+    fell = {index for index, change in enumerate(changes) if change < 0}
     risen, down, first = set(rivals) - fell, fell & set(rivals), fell & set(range(len(rivals)))
-    places = [place for place, index in enumerate(rivals) if index in fell]
+    places = {place for place, index in enumerate(rivals) if index in fell}
     which, named = "which sign has the change of one that fell?", "a class is named by its index among all the classes."
     mistakes = [
-        (listed(risen), "these are the ones that have risen.", which),
-        (listed(fell), "other classes are listed as well.", "only the rivals are asked for."),
-        (listed(places), "these are places in the list of rivals.", named),
-        (listed(first), "the first ten classes were looked at.", "rivals holds the indices to look up in changes."),
-        (listed(rivals), "all rivals are listed.", "only those whose score has fallen."),
-        (listed(found), f"{len(found ^ down)} classes too many or too few.", "a change below zero is a fall."),
+        (risen, "these are the ones that have risen.", which),
+        (fell, "other classes are listed as well.", "only the rivals are asked for."),
+        (places, "these are places in the list of rivals.", named),
+        (first, "the first ten classes were looked at.", "rivals holds the indices to look up in changes."),
+        (set(rivals), "all rivals are listed.", "only those whose score has fallen."),
+        (found, f"{len(found ^ down)} classes too many or too few.", "a change below zero is a fall."),
     ]
-    compare("fallen", listed(found), listed(down), mistakes, "fallen lists the rivals whose score has fallen")
+    for listed, seen, hint in mistakes:
+        need(found == down or found != listed, f"fallen: {seen}", hint)
+    right("fallen lists the rivals whose score has fallen")
