@@ -16,7 +16,7 @@ from torch.nn.utils import parametrizations, parametrize, spectral_norm, weight_
 
 import vizkit
 from vizkit import VizkitError
-from vizkit.networks import efficientnet_lite, loading
+from vizkit.networks import as_classifier, efficientnet_lite, loading
 
 
 def noise(net, batch=2):
@@ -116,6 +116,67 @@ def test_every_label_of_the_builtin_cnn_is_a_name(net):
 def test_a_class_that_is_not_one_is_an_error_that_says_what_is(birds, target, message):
     with pytest.raises(VizkitError, match=message):
         birds.index(target)
+
+
+@pytest.mark.parametrize(
+    ("targets", "expected"),
+    [
+        (7, [7]),
+        ("flamingo", [7]),
+        (np.str_("Flamingo"), [7]),
+        (torch.tensor(7), [7]),
+        (np.int64(7), [7]),
+        (np.array(7), [7]),
+        (np.array("flamingo"), [7]),
+        (torch.tensor([7, 2]), [7, 2]),
+        (np.array([7, 2], dtype=np.uint8), [7, 2]),
+        (np.array(["flamingo", "hen"]), [7, 2]),
+        (["flamingo", 2, np.int64(3), torch.tensor(4), np.str_("a"), 2], [7, 2, 3, 4, 8, 2]),
+        ((torch.tensor(7), "hen"), [7, 2]),
+        (range(2, 5), [2, 3, 4]),
+        ({9, 2, 7}, [2, 7, 9]),
+        (frozenset({"flamingo", "hen"}), [2, 7]),
+        ({"hen": 0.3, "flamingo": 0.1}, [2, 7]),
+    ],
+    ids=repr,
+)
+def test_classes_are_given_in_any_way_that_people_have_them(birds, targets, expected):
+    found = birds.indices(targets)
+    assert (found, {type(index) for index in found}) == (expected, {int})
+
+
+def test_classes_come_from_a_generator_too(birds):
+    assert birds.indices(label for label in ("flamingo", "hen")) == [7, 2]
+
+
+@pytest.mark.parametrize(
+    ("targets", "said"),
+    [
+        (None, "None"),
+        (True, "True"),
+        (1.0, r"1\.0"),
+        (torch.tensor(1.0), r"1\.0"),
+        (torch.tensor(True), "True"),
+        (torch.tensor([True, False]), "True"),
+        ([2, 1.0], r"1\.0"),
+        ([2, None], "None"),
+        ([], "empty"),
+        (torch.tensor([]), "empty"),
+        (set(), "empty"),
+        ([[0]], r"\[0\]"),
+        (torch.tensor([[0, 1]]), r"\[0, 1\]"),
+        (np.zeros((2, 1), int), r"\[0\]"),
+        ([2, "flamigno"], r"flamigno.*flamingo \(7\)"),
+        (np.array(["flamigno"]), r"flamigno.*flamingo \(7\)"),
+        (torch.tensor([2, 10]), "0 to 9, not 10"),
+        (range(-1, 2), "0 to 9, not -1"),
+        (b"hen", "hen"),
+    ],
+    ids=repr,
+)
+def test_classes_of_which_one_is_none_are_an_error_that_names_it(birds, targets, said):
+    with pytest.raises(VizkitError, match=said):
+        birds.indices(targets)
 
 
 def test_the_dog_and_the_jacket_are_told_apart_by_their_spelling_alone(net):
@@ -277,10 +338,72 @@ def test_what_is_no_module_is_an_error(rgb_module):
         vizkit.Classifier(lambda image: rgb_module(image), **RGB)
 
 
-def test_a_plain_mean_and_std_serve_every_channel_of_the_first_convolution(rgb_module):
-    net = vizkit.Classifier(rgb_module, size=32, mean=0.5, std=0.25)
-    assert net.blank().shape == (1, 3, 32, 32)
-    assert (float(net.low.unique()), float(net.high.unique())) == (-2, 2)
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 12])
+def test_a_mean_and_a_std_serve_every_channel_and_a_list_each_its_own(make_cnn, channels):
+    module = make_cnn(channels, 5)
+    plain = vizkit.Classifier(module, size=32, mean=0.5, std=0.25)
+    assert plain.blank().shape == (1, channels, 32, 32)
+    assert (float(plain.low.unique()), float(plain.high.unique())) == (-2, 2)
+
+    means, stds = torch.linspace(0.1, 0.9, channels), torch.linspace(0.5, 1, channels)
+    own = vizkit.Classifier(module, size=32, mean=means.tolist(), std=stds.tolist())
+    picture = torch.rand(2, channels, 32, 32)
+    assert torch.allclose(own.normalise(picture), (picture - means.view(-1, 1, 1)) / stds.view(-1, 1, 1))
+    assert torch.allclose(own(own.normalise(picture)), module.eval()(own.normalise(picture)), atol=1e-4)
+    mixed = vizkit.Classifier(module, size=32, mean=0.5, std=stds.tolist())
+    assert torch.allclose(mixed.high.flatten(), 0.5 / stds)
+
+
+@pytest.mark.parametrize(("channels", "given"), [(2, 3), (3, 2), (3, 4), (4, 3), (12, 3)])
+@pytest.mark.parametrize("which", ["mean", "std", "both"])
+def test_as_many_entries_as_channels_or_an_error_at_the_making(make_cnn, channels, given, which):
+    options = {"mean": 0.5, "std": 0.5} | {key: [0.5] * given for key in ("mean", "std") if which in (key, "both")}
+    with pytest.raises(VizkitError, match=f"takes {channels} channel"):
+        vizkit.Classifier(make_cnn(channels, 5), size=32, **options)
+
+
+@pytest.mark.parametrize("convert", [np.array, torch.tensor], ids=["numpy", "torch"])
+def test_arrays_and_tensors_say_what_numbers_and_lists_do(rgb_module, convert):
+    plain = vizkit.Classifier(rgb_module, list("abcde"), **(RGB | {"size": (32, 24)}))
+    sides = convert([32, 24])
+    net = vizkit.Classifier(
+        rgb_module, np.array(list("abcde")), size=sides, mean=convert(RGB["mean"]), std=convert(RGB["std"])
+    )
+    assert repr(net) == repr(plain)
+    assert (type(net.height), [type(label) for label in net.labels]) == (int, [str] * 5)
+    assert net.labels == plain.labels
+    assert torch.equal(net.low, plain.low)
+    assert torch.equal(net.high, plain.high)
+    assert vizkit.Classifier(rgb_module, size=convert(32), mean=convert(0.5), std=convert(0.5)).width == 32
+
+
+# A network in any of the ways that people name one.
+
+
+def test_what_is_meant_as_a_network_becomes_a_classifier(birds, net, rgb_module):
+    assert as_classifier(birds) is birds
+    assert as_classifier("fashion").name == "fashion"
+    assert torch.equal(as_classifier(None)(net.blank()), net(net.blank()))
+    with pytest.raises(VizkitError, match="vgg16"):
+        as_classifier("vgg61")
+    for other in (rgb_module, 3, ["fashion"]):
+        with pytest.raises(VizkitError, match=rf"{type(other).__name__}.*vizkit\.Classifier\(module"):
+            as_classifier(other)
+
+
+def test_an_image_is_fitted_to_the_network_s_own_size(make_cnn):
+    net = vizkit.Classifier(make_cnn(3, 5), **(RGB | {"size": (32, 20)}))
+    own = torch.rand(2, 3, 32, 20)
+    assert torch.equal(net.fitted(own), own)
+    checks = (torch.arange(64 * 40).view(64, 40) + torch.arange(64)[:, None]).remainder(2).float().expand(1, 3, 64, 40)
+    assert (net.fitted(checks)[..., 2:-2, 2:-2] - 0.5).abs().max() < 0.05  # what is finer than its pixels is averaged
+
+    image = torch.rand(1, 3, 77, 11, requires_grad=True)
+    fitted = net.fitted(image)
+    oracle = torchvision.transforms.functional.resize(image, [32, 20], antialias=True)
+    assert torch.allclose(fitted, oracle, atol=1e-6)
+    fitted.sum().backward()
+    assert (image.grad > 0).all()  # no pixel is skipped
 
 
 # Networks by name.

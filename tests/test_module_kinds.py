@@ -468,6 +468,30 @@ def test_what_is_no_softmax_gives_no_warning(recwarn):
     assert not recwarn.list
 
 
+class ActsInPlace(nn.Module):
+    """Needs its activation to write over its input, or else has none."""
+
+    def __init__(self):
+        super().__init__()
+        self.cnn, self.activation = small_cnn(3, 5), nn.ReLU(inplace=True)
+
+    def forward(self, image):
+        features = self.cnn[0][:2](image)
+        self.activation(features)
+        return self.cnn[1:](features)
+
+
+@pytest.mark.parametrize("make", [vgg, resnet, ActsInPlace])
+def test_layers_write_over_their_input_only_where_the_scores_need_it(make):
+    module = seeded(make)
+    net = vizkit.Classifier(module, **RGB, device="cpu")
+    in_place = [layer for layer in net.network.modules() if getattr(layer, "inplace", False)]
+    assert bool(in_place) == (make is ActsInPlace)
+    images = torch.rand(2, 3, 32, 32)
+    expected = module.eval()(images)
+    assert torch.allclose(net(images), expected, atol=1e-4 * float(expected.detach().abs().max()))
+
+
 def test_a_module_of_one_size_gets_images_of_that_size():
     net = vizkit.Classifier(transformer(), **RGB, device="cpu")
     assert not net.any_size
