@@ -1,16 +1,14 @@
 """What only lessons use: what the eye sees, in numbers; what an ascent did to other classes; how a training went."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from ..ascent import Ascent
-from ..figures import COLOURS, GREY, NotebookFigure, live_figure, plain_axes
+from ..figures.curves import COLOURS, GREY, NotebookFigure, legend_above, live_figure, plain_axes, step_axes
 from ..images import Pictures
 from .training import Training
 
@@ -88,19 +86,13 @@ def draw_training_curves(axes: Sequence[Axes], training: Training) -> None:
         one.plot(steps, values, color=COLOURS[0], alpha=0.25, linewidth=0.8)
         one.plot(steps, running_mean(values), color=COLOURS[0], linewidth=2, label="in training, running mean")
         one.set_xlim(0, training.steps)
-        one.set_xlabel("step", color=GREY)
-        one.set_ylabel(name, color=GREY)
-        one.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        one.grid(color=GREY, alpha=0.25, linewidth=0.6)
-        plain_axes(one)
+        step_axes(one, name)
     axes[0].set_ylim(bottom=0)
     axes[1].set_ylim(0, 1)
     if training.checks:
         label = f"unseen pictures: {training.checks[-1][1]:.1%}"
         axes[1].plot(*zip(*training.checks, strict=True), "o-", color=COLOURS[1], markersize=4, label=label)
-    if history:
-        above: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.02, 1.0), "ncols": 2}
-        axes[1].legend(**above, frameon=False, labelcolor=GREY, fontsize=9)
+    legend_above(axes[1], axes[1].lines[1:] if history else [], columns=2)  # the first is what the mean is of
 
 
 def running_mean(values: Sequence[float], width: int = 20) -> list[float]:

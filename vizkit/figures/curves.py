@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
@@ -67,9 +68,8 @@ def draw_score_curve(axes: Axes, ascent: Ascent, names: Sequence[str] = ()) -> N
     """Draws the curves of `score_curve` into existing axes, after clearing them."""
     axes.clear()
     history = ascent.history[:]
-    result = (
-        history.pop() if ascent.finished and ascent.regularizer.acts("view") else None
-    )  # seen whole: another measure
+    seen_whole = ascent.finished and ascent.regularizer.acts("view")  # the result: another measure than of its views
+    result = history.pop() if seen_whole else None
     steps = [step.index for step in history]
     for image, label in enumerate(names or ascent.labels):
         axes.plot(steps, [step.scores[image] for step in history], color=COLOURS[image % 6], linewidth=2, label=label)
@@ -92,15 +92,26 @@ def draw_score_curve(axes: Axes, ascent: Ascent, names: Sequence[str] = ()) -> N
         axes.set_ylim(min(values) - margin, max(values) + margin)
     reach = 64 * 2 ** math.ceil(math.log2(max(ascent.step, 1) / 64)) if ascent.step > 64 else 64
     axes.set_xlim(0, max(1, min(reach, max(ascent.steps, ascent.step))))  # grows in jumps
+    step_axes(axes, "class score")
+    legend_above(axes, drawn, columns=3)
+
+
+def step_axes(axes: Axes, measured: str) -> None:
+    """Steps across, what is measured upwards, and a faint grid."""
     axes.set_xlabel("step", color=GREY)
-    axes.set_ylabel("class score", color=GREY)
+    axes.set_ylabel(measured, color=GREY)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    plain_axes(axes)
     axes.grid(color=GREY, alpha=0.25, linewidth=0.6)
-    if history:
-        place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.02, 1.0), "ncols": 3, "frameon": False}
-        legend = axes.legend(drawn, ["-"] * len(drawn), labelcolor=GREY, fontsize=9, handlelength=1.4, **place)
-        for written, line in zip(legend.get_texts(), drawn, strict=True):
+    plain_axes(axes)
+
+
+def legend_above(axes: Axes, lines: Sequence[Line2D], columns: int) -> None:
+    """Names the lines, if there are any, above the axes."""
+    if lines:
+        place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.02, 1.0), "ncols": columns}
+        style: dict[str, Any] = {"frameon": False, "labelcolor": GREY, "fontsize": 9, "handlelength": 1.4}
+        legend = axes.legend(lines, ["-"] * len(lines), **place, **style)
+        for written, line in zip(legend.get_texts(), lines, strict=True):
             written.set(text=line.get_label(), parse_math=False)  # a label is what it is, not a formula
 
 
