@@ -330,7 +330,14 @@ class ExplorerPage:
         return self.root.get_by_label(label, exact=True)
 
     def choose(self, label: str, option: str) -> None:
-        self.root.locator(".widget-dropdown", has_text=re.compile(f"^{label}")).locator("select").select_option(option)
+        self._dropdown(label).locator("select").select_option(option)
+
+    def wait_for_choice(self, label: str, option: str) -> None:
+        """Returns when the list shows it: what the program sets may cross what a person chooses on its way."""
+        expect(self._dropdown(label).locator("option:checked")).to_have_text(option)
+
+    def _dropdown(self, label: str) -> Locator:
+        return self.root.locator(".widget-dropdown", has_text=re.compile(f"^{label}"))
 
     def search(self, text: str) -> None:
         box = self.root.locator("input[placeholder]").first
@@ -455,7 +462,9 @@ def walk(explorer: ExplorerPage, name: str) -> None:
     expect(explorer.root.locator(".widget-select option:checked")).to_have_text("flamingo")
     explorer.pick("flamingo")
     explorer.choose("Preset", "simonyan")
+    explorer.wait_for_choice("Regularizer", "l2")
     explorer.choose("Regularizer", "l1")
+    explorer.wait_for_choice("Preset", "–")
     explorer.choose("Regularizer", "l2")
     explorer.set_steps(2000)
 
