@@ -4,7 +4,6 @@ import io
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from html import escape
 from itertools import zip_longest
 from pathlib import Path
@@ -202,8 +201,8 @@ class Controls(W.VBox):
         knobs = [self.learning_rate, self.schedule, self.optimizer, self.optimizer_note, self.basis, self.basis_note]
         knobs += [self.start, self.photo, self.seed, self.objective, *self.rows[1:]]
         for name in VALUES[1:]:
-            told = partial(self._on_knob, name)
-            getattr(self, name).observe(lambda change, told=told: self._told(change, told), "value")
+            knob = getattr(self, name)
+            knob.observe(lambda change, name=name: self._told(change, lambda: self._on_knob(name)), "value")
         self.preset.observe(lambda change: self._told(change, self._on_preset), "value")
         shown = [self.network, self.picker, self.preset, self.rows[0], self.steps, more]
         super().__init__([*shown, W.VBox(knobs).add_class("vizkit-folded")])

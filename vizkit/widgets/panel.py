@@ -287,12 +287,13 @@ class RunPanel(JobPanel):
             write = Ascent.save if ending == "png" else figures.gif
             path = write(self.ascent, Path(folder, name))
             content = path.read_bytes()
-        lost, said = False, [f"Saved {name}.", *(str(doubt.message).replace(str(path), str(name)) for doubt in doubts)]
+        said, lost = f"Saved {name}.", False
         try:
             write_whole(name, content)
         except OSError as error:
-            lost, said[0] = True, f"{name} cannot be written here: {error.strerror}."
-        self._say(" ".join(said), lost, download_link(name, content))
+            said, lost = f"{name} cannot be written here: {error.strerror}.", True
+        warned = [str(doubt.message).replace(str(path), str(name)) for doubt in doubts]
+        self._say(" ".join([said, *warned]), lost, download_link(name, content))
 
     def _code(self) -> None:
         code = "" if self.code.value else (self.ascent or self._new_ascent()).code()
