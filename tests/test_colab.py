@@ -67,6 +67,16 @@ def test_the_address_of_the_repository_stands_in_one_place():
     assert named <= {"pyproject.toml", "README.md"}
 
 
+def test_no_text_leads_to_the_account_of_somebody_else():
+    """Who owns that account could put code there, and every student's Colab would run it."""
+    found = subprocess.run(
+        ["git", "grep", "-niE", r"github(\.com)?/[v]izkit"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (found.returncode, found.stdout) == (1, "")
+    owner = ADDRESS.split("/")[3]
+    assert not owner.startswith("put-the-name") or len(owner) > 39  # the longest name that GitHub gives
+
+
 def test_one_command_rewrites_everything_for_a_fork_and_back(tmp_path):
     for name in ("notebooks", ".ci"):
         shutil.copytree(ROOT / name, tmp_path / name)
