@@ -216,8 +216,7 @@ def test_nothing_is_left_on_the_network(tiny):
 def test_a_turned_knob_acts_on_the_very_next_step_and_is_written_down(tiny, module):
     ascent = vizkit.ascend(tiny, "star", regularizer=vizkit.l2(1e-3), learning_rate=0.5, steps=4)
     next(ascent), next(ascent)
-    stronger = ascent.regularizer.with_strength(0.2)
-    ascent.regularizer, ascent.learning_rate, ascent.objective = stronger, 0.1, "log_probability"
+    ascent.regularizer, ascent.learning_rate, ascent.objective = vizkit.l2(0.2), 0.1, "log_probability"
     image = ascent.image.requires_grad_(True)
     objective = module(image).log_softmax(dim=1)[0, 2] - 0.2 * (image**2).sum()
     (gradient,) = torch.autograd.grad(objective, image)
@@ -229,7 +228,7 @@ def test_a_turned_knob_acts_on_the_very_next_step_and_is_written_down(tiny, modu
     assert sorted(ascent.changes, key=str) == [
         (2, "learning_rate", 0.1),
         (2, "objective", "log_probability"),
-        (2, "regularizer", stronger),
+        (2, "regularizer", vizkit.l2(0.2)),
     ]
 
 
@@ -510,7 +509,7 @@ def test_a_penalty_that_turns_nan_keeps_the_last_image_it_was_finite_for(tiny, m
     for _ in range(3):
         next(ascent)
     broken.append(True)
-    with pytest.raises(Diverged, match=r"penalty of vizkit\.moody\(0\.001\) is not finite at step 3"):
+    with pytest.raises(Diverged, match=r"penalty is not finite at step 3.*vizkit\.moody\(0\.001\)"):
         next(ascent)
     assert np.array_equal(ascent.pictures, ascent.frames[2])
     assert ascent.step == 2

@@ -328,17 +328,17 @@ def no_stored_statistics():
 SENTENCES = {  # name: how to make it, what the Classifier is told, and what the error says
     "a file": (lambda: "cnn.pth", {}, r"cnn\.pth.*vizkit\.load_weights"),
     "a path": (lambda: Path("a/cnn.pt"), {}, r"a.cnn\.pt.*load_weights"),
-    "a name": (lambda: "vgg16", {}, r'vizkit\.load\("vgg16"\)'),
+    "a name": (lambda: "vgg16", {}, r'"vgg16".*vizkit\.load'),
     "a state dict": (
         lambda: small_cnn(3, 5).state_dict(),
         {},
         r"OrderedDict.*load_weights",
     ),
-    "a class": (lambda: Cnn, {}, r"Cnn\(…\)"),
-    "a function": (lambda: lambda image: image, {}, r"torch\.nn\.Module.*forward"),
+    "a class": (lambda: Cnn, {}, r"not Cnn.*Call a class"),
+    "a function": (lambda: lambda image: image, {}, r"torch\.nn\.Module"),
     "nothing": (lambda: None, {}, r"takes a torch\.nn\.Module, not NoneType"),
     "a lazy module": (lambda: nn.Sequential(nn.LazyConv2d(3, 3)), {}, "lazy layers.*run one image through it first"),
-    "on meta": (lambda: small_cnn(3, 5).to("meta"), {}, "device meta.*device='cpu'.*load_weights"),
+    "on meta": (lambda: small_cnn(3, 5).to("meta"), {}, "device meta.*on the CPU"),
     "a dict, nothing picked": (
         lambda: Cnn(as_dict),
         {},
@@ -359,7 +359,7 @@ SENTENCES = {  # name: how to make it, what the Classifier is told, and what the
         {},
         r"\(1, 5\).*\(1, 3, 32, 32\).*pass scores=0",
     ),
-    "nothing returned": (lambda: Cnn(lambda cnn, image: None), {}, r"NoneType.*scores= with a function"),
+    "nothing returned": (lambda: Cnn(lambda cnn, image: None), {}, r"NoneType.*scores=… with a function"),
     "an output object, nothing picked": (
         lambda: Cnn(lambda cnn, image: Answer(cnn(image), cnn[0](image))),
         {},
@@ -393,12 +393,12 @@ SENTENCES = {  # name: how to make it, what the Classifier is told, and what the
     "traced with a fixed batch": (
         lambda: traced(FixedBatch(), 1),
         {},
-        r"not two at once.*Pass the network itself",
+        r"not two at once.*Pass the network",
     ),
     "traced in training mode": (
         lambda: torch.jit.trace(DropsOut().train(), torch.rand(2, 3, 32, 32), check_trace=False),
         {},
-        r"as in training.*Pass the network itself",
+        r"as in training.*Pass the network",
     ),
     "exported with a batch of one": (
         lambda: exported(batch=1, dynamic_shapes=None),
@@ -441,7 +441,7 @@ def test_a_kind_of_module_that_is_told_what_to_pass(kind):
 
 
 DOUBTS = {
-    "a softmax": (lambda: nn.Sequential(small_cnn(3, 5), nn.Softmax(1)), "are probabilities.*take the softmax off"),
+    "a softmax": (lambda: nn.Sequential(small_cnn(3, 5), nn.Softmax(1)), "are probabilities.*ake the softmax off"),
     "a log-softmax": (lambda: nn.Sequential(small_cnn(3, 5), nn.LogSoftmax(1)), "are log-probabilities"),
     "batch norm without statistics": (no_stored_statistics, "another is beside it.*Class models of one batch"),
     "dropout that is always on": (
@@ -621,10 +621,10 @@ FILES = {
         lambda path: path.write_bytes((8).to_bytes(8, "little") + b'{"a":{}}'),
         r"safetensors\.torch\.load_file",
     ),
-    "TorchScript": (lambda path: torch.jit.save(scripted(), path), r"TorchScript program.*torch\.jit\.load\(path\)"),
+    "TorchScript": (lambda path: torch.jit.save(scripted(), path), r"is a program.*torch\.jit\.load\(path\)"),
     "an exported program": (
         lambda path: torch.export.save(exported(), path.with_suffix(".pt2")) or path.with_suffix(".pt2").rename(path),
-        r"exported program.*torch\.export\.load\(path\)",
+        r"is a program.*torch\.export\.load\(path\)",
     ),
     "another network": (
         lambda path: saved(nn.Linear(2, 2).state_dict(), path),
@@ -691,5 +691,5 @@ def test_a_load_that_fails_half_way_is_taken_back(trained, tmp_path):
 
 
 def test_weights_go_into_a_network_and_nothing_else(tmp_path):
-    with pytest.raises(VizkitError, match=r"Cnn\(…\)"):
+    with pytest.raises(VizkitError, match=r"not Cnn.*Call a class"):
         vizkit.load_weights(Cnn, tmp_path)

@@ -646,9 +646,10 @@ def test_a_regularizer_draws_the_same_whatever_stands_beside_it(rgb, added, monk
     assert len({tuple(lot) for lot in lots[0]}) == 3
 
 
-@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small"])
-def test_our_recipe_climbs_on_other_networks_as_it_is(name):
-    module = torchvision.models.get_model(name, weights=None, num_classes=10)
+def test_our_recipe_climbs_on_another_network_as_it_is():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = torchvision.models.resnet18(weights=None, num_classes=10)
     other = vizkit.Classifier(module, size=224, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
     ascent = vizkit.ascend(other, 3, recipe="vizkit", steps=12).run()
-    assert ascent.history[-1].score > float(other(ascent.start_image)[0, 3])
+    assert ascent.history[-1].score > float(other(ascent.start_image)[0, 3]) + 0.5

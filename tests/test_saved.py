@@ -38,7 +38,7 @@ def turned(tiny):
         if step.index == 4:
             ascent.learning_rate, ascent.objective = 0.2, "log_probability"
         if step.index == 8:
-            ascent.regularizer = ascent.regularizer.with_strength(1e-3)
+            ascent.regularizer = vizkit.total_variation(1e-3) + vizkit.jitter(2)
     return ascent
 
 

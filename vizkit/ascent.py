@@ -77,7 +77,8 @@ class Ascent:
 
     After each step: `picture` (uint8, (height, width, 3)), `pictures` (of the whole batch), `image` (zero-centred,
     (batch, channels, height, width)), `start_image` (what it started from), `history` (a `Step` for every step, and,
-    once it has finished, a last look at the result), `scores` (those of the history, (steps, batch)), `frames`
+    once it has `finished`, a last look at the result; a further step reopens it), `scores` (those of the history,
+    (steps, batch)), `frames`
     ({step index: pictures}, thinned so that they take no more than 64 MB, or four frames).
     """
 
@@ -115,7 +116,7 @@ class Ascent:
         self.settings = self.initial = self._acting = settings
         self.start_image = self.image
         self._index = torch.tensor(targets, device=net.device)[:, None]
-        self._stride, self._closed, self._one_back = 1, False, False
+        self._stride, self.finished, self._one_back = 1, False, False
 
     def __repr__(self) -> str:
         made = f"{', '.join(self.labels)!r} on {self.net.name}, step {self.step} of {self.steps}"
@@ -135,11 +136,6 @@ class Ascent:
     def step(self) -> int:
         """How many updates have been made."""
         return len(self.history) - self.finished
-
-    @property
-    def finished(self) -> bool:
-        """Whether the history closes with a look at the result; a further step reopens it."""
-        return self._closed
 
     @property
     def scores(self) -> NDArray[np.float64]:
@@ -193,13 +189,13 @@ class Ascent:
     def finish(self) -> Step:
         """Stops here, and closes the history with a look at the whole image, at the network's own size: no view, no
         update."""
-        if not self._closed:
+        if not self.finished:
             with torch.no_grad():
                 image = self.basis.decode(self.net, self._parameters)
                 penalties = self.regularizer.penalty(image, **self._around)
                 look = self._seen(self.net(self.net.fitted(image))[None], penalties)
             self._keep(look, to_pictures(self.net, image))
-            self._closed = True
+            self.finished = True
         return self.history[-1]
 
     def restart_optimizer(self) -> None:
@@ -248,9 +244,7 @@ class Ascent:
     @staticmethod
     def _fitting(settings: Settings, batch: int) -> Settings:
         if settings.regularizer.batch not in (1, batch):
-            raise VizkitError(
-                f"{settings.regularizer} is for {settings.regularizer.batch} images, and not for {batch}."
-            )
+            raise VizkitError(f"{settings.regularizer} is for {settings.regularizer.batch} images, not for {batch}.")
         return settings
 
     def _begin(self) -> Settings:
@@ -258,9 +252,9 @@ class Ascent:
         if self.step >= self.steps:
             self.finish()
             raise StopIteration
-        if self._closed:
+        if self.finished:
             self.history.pop()
-            self._closed = False
+            self.finished = False
         now, before = self.settings, self._acting
         if not self.history:
             self.initial, self.changes = now, []
@@ -274,24 +268,16 @@ class Ascent:
     def _seen(self, scores: Tensor, penalties: Tensor) -> Step:
         """What this step saw, checked to be finite; `scores`: (views, batch, classes)."""
         with torch.no_grad():
-            mean = scores.mean(dim=0)
-            own = mean.gather(1, self._index)
-            others = mean.scatter(1, self._index, -math.inf).max(dim=1) if mean.shape[1] > 1 else None
-            table = torch.stack(
-                [
-                    own[:, 0],
-                    penalties,
-                    scores.softmax(dim=2).mean(dim=0).gather(1, self._index)[:, 0],
-                    others.values if others else own[:, 0],
-                    (others.indices if others else self._index[:, 0]).to(own.dtype),
-                ]
-            ).tolist()
-        if not all(map(math.isfinite, table[1])):
-            self._give_up(f"The penalty of {self.regularizer} is not finite")
-        if not all(map(math.isfinite, table[0])):
-            self._give_up("The class score is not finite")
-        own_scores, penalty, probability, rival_scores, rivals = map(tuple, table)
-        return Step(self.step, own_scores, penalty, probability, tuple(map(int, rivals)), rival_scores)
+            mean, probabilities = scores.mean(dim=0), scores.softmax(dim=2).mean(dim=0)
+            others = mean.scatter(1, self._index, -math.inf) if mean.shape[1] > 1 else mean
+            rivals = others.max(dim=1)
+            own, probability = (of.gather(1, self._index)[:, 0] for of in (mean, probabilities))
+            seen = torch.stack([own, penalties, probability, rivals.values, rivals.indices.to(own.dtype)]).tolist()
+        for what, numbers in ("penalty", seen[1]), ("class score", seen[0]):
+            if not all(map(math.isfinite, numbers)):
+                self._give_up(f"The {what} is not finite")
+        own_scores, costs, chances, rival_scores, indices = map(tuple, seen)
+        return Step(self.step, own_scores, costs, chances, tuple(map(int, indices)), rival_scores)
 
     def _frame(self, image: Tensor) -> Pictures | None:
         """The pictures of every `stride`-th step."""
@@ -347,10 +333,8 @@ class Ascent:
     def _give_up(self, what: str) -> None:
         step = self.step
         self._go_back()
-        raise Diverged(
-            f"{what} at step {step}. The last good image is kept. "
-            f"Lower the learning rate (now {self.learning_rate:g}) or the strength of {self.regularizer}."
-        )
+        remedy = f"Lower the learning rate (now {self.learning_rate:g}) or the strength of {self.regularizer}."
+        raise Diverged(f"{what} at step {step}. The last good image is kept. {remedy}")
 
     def _so_far(self) -> saved.Run:
         """What was made, whatever was turned since."""

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from .checks import is_like, is_whole
+from .checks import check_name, is_like, is_whole
 from .errors import VizkitError
 from .images import from_picture
 from .networks import Classifier, resized
@@ -210,8 +210,7 @@ def as_basis(basis: str | Basis) -> Basis:
         if isinstance(basis, type) or not hasattr(basis, "decode"):
             raise VizkitError(f"A basis is a name or something like vizkit.Pixels(), not {basis!r}.")
         return basis
-    if basis not in BASES:
-        raise VizkitError(f'No basis "{basis}". Known: {", ".join(BASES)}.')
+    check_name("basis", basis, BASES)
     return BASES[basis]()
 
 
@@ -240,11 +239,9 @@ def start_parameters(
         else:
             one = basis.encode(net, net.blank())
     else:
-        shape = (net.channels, net.height, net.width)
-        if start.ndim != 4 or tuple(start.shape[1:]) != shape or len(start) not in (1, batch):
-            raise VizkitError(
-                f"A start tensor is zero-centred, of shape {shape} times 1 or {batch}, not {tuple(start.shape)}."
-            )
+        given, shape = tuple(start.shape), (net.channels, net.height, net.width)
+        if given not in ((1, *shape), (batch, *shape)):
+            raise VizkitError(f"A start tensor is zero-centred, of shape {shape} times 1 or {batch}, not {given}.")
         if not start.isfinite().all():
             raise VizkitError("The start image holds values that are not finite. Clean it before the ascent.")
         one = basis.encode(net, start)

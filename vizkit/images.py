@@ -114,10 +114,8 @@ def _as_bytes(array: NDArray[Any]) -> NDArray[np.uint8]:
     if array.dtype.kind in "ui" and low >= 0 and 1 < high <= 255:
         return array.astype(np.uint8)
     if not (low >= 0 and high <= 1):
-        raise VizkitError(
-            f"A picture holds bytes (uint8) or values in [0, 1]; this {array.dtype} array goes from {low:g} to "
-            f"{high:g}. Divide by 255, or pass a zero-centred tensor."
-        )
+        found = f"goes from {low:g} to {high:g}. Divide by 255, or pass a zero-centred tensor."
+        raise VizkitError(f"A picture holds bytes (uint8) or values in [0, 1]; this {array.dtype} array {found}")
     return np.round(array * 255.0).astype(np.uint8)
 
 

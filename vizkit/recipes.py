@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import saved
 from .bases import Fourier, Phase, Pixels
-from .errors import VizkitError
+from .checks import check_name
 from .networks import Classifier
 from .regularizers import *
 from .settings import Settings
@@ -195,8 +195,7 @@ def recipe(name: str) -> Recipe:
 
     The recipe of a name. Raises `VizkitError`, with the names, for an unknown one.
     """
-    if name not in recipes():
-        raise VizkitError(f'No recipe "{name}". Known: {", ".join(recipes())}.')
+    check_name("recipe", name, recipes())
     return recipes()[name]
 
 
@@ -204,12 +203,8 @@ def as_recipe(given: "str | Recipe | None", net: Classifier) -> Recipe:
     """The recipe of a name; a `Recipe` stays what it is; None: the one that suits the network, "small" for an input of
     up to 96 pixels, or else "vizkit"."""
     if given is None:
-        return recipe("small" if max(net.height, net.width) <= 96 else "vizkit")
-    if isinstance(given, str):
-        return recipe(given)
-    if not isinstance(given, Recipe):
-        raise VizkitError(f'A recipe is a name, such as "vizkit", or a vizkit.Recipe, not {given!r:.100}.')
-    return given
+        given = "small" if max(net.height, net.width) <= 96 else "vizkit"
+    return given if isinstance(given, Recipe) else recipe(given)
 
 
 def table() -> str:

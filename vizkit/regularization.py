@@ -22,7 +22,7 @@ from typing import Any, Literal, overload
 import torch
 from torch import Tensor
 
-from .checks import is_finite, is_like
+from .checks import check_name, is_finite, is_like
 from .errors import VizkitError
 
 Place = Literal["penalty", "view", "projection"]
@@ -67,13 +67,10 @@ class Kind:
             return Part(self, self.default, options)(strength)
         if hasattr(strength, "tolist"):  # of numpy or torch
             if strength.ndim > 1:
-                raise VizkitError(
-                    f"{self.name} takes a strength, or a 4-d tensor of images, not {tuple(strength.shape)}."
-                )
+                raise VizkitError(f"{self.name} takes a strength, or images in 4-d, not {tuple(strength.shape)}.")
             strength = strength.tolist()
         if isinstance(strength, Sequence) and not isinstance(strength, str) and len(strength):
-            each = [self._part(one, options) for one in strength]
-            return each[0] if len(each) == 1 else side_by_side(each)
+            return side_by_side([self._part(one, options) for one in strength])
         return self._part(self.default if strength is None else strength, options)
 
     def _part(self, strength: Any, options: dict[str, Any]) -> "Regularizer":
@@ -82,11 +79,9 @@ class Kind:
         strength = getattr(strength, "item", lambda: strength)()
         if not is_finite(strength) or strength < 0:
             low, high = self.strengths or (0, 1)
-            raise VizkitError(
-                f"The strength of {self.name} must be a finite number from 0 up, or one an image, not {strength!r}. "
-                f"Sensible: {low:g} to {high:g}."
-            )
-        return Regularizer((Part(self, strength, options),))
+            usual = f"a finite number from 0 up, or one an image, sensibly {low:g} to {high:g}"
+            raise VizkitError(f"The strength of {self.name} must be {usual}, not {strength!r}.")
+        return Regularizer(((Part(self, strength, options),),))
 
 
 @dataclass(frozen=True)
@@ -120,11 +115,9 @@ class Part:
             expected = (len(result) // len(image) * len(image), image.shape[1], *result.shape[2:])  # type: ignore[assignment]
         if getattr(result, "shape", None) != expected:
             got = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
-            raise VizkitError(
-                f"The {kind.place} {kind.name} must return shape {tuple(expected)} for images of shape "
-                f"{tuple(image.shape)}, not {got}."
-                + (" Sum over all but the first dimension." if kind.place == "penalty" else "")
-            )
+            hint = " Sum over all but the first dimension." if kind.place == "penalty" else ""
+            wanted = f"shape {tuple(expected)} for images of shape {tuple(image.shape)}"
+            raise VizkitError(f"The {kind.place} {kind.name} must return {wanted}, not {got}.{hint}")
         return result
 
 
@@ -134,39 +127,45 @@ class Regularizer:
     >>> vizkit.l2(1e-4) + vizkit.jitter(8)
     vizkit.l2(0.0001) + vizkit.jitter(8)
 
-    A sum of regularizers, each with its strength. It never changes: `with_strength` gives a new one.
+    A sum of regularizers, each with its strength: one for all images, or, `side_by_side`, one for each. It never
+    changes: adding gives a new one.
     """
 
-    parts: tuple[Part, ...] = ()
+    each: tuple[tuple[Part, ...], ...] = ((),)  # the parts of every sum
 
     def __add__(self, other: "Regularizer") -> "Regularizer":
-        if isinstance(other, SideBySide):
-            return SideBySide(each=tuple(self + one for one in other.each))
-        return Regularizer(self.parts + other.parts) if isinstance(other, Regularizer) else NotImplemented
+        if not isinstance(other, Regularizer):
+            return NotImplemented
+        if self.batch > 1 and other.batch not in (1, self.batch):
+            raise VizkitError(f"{self} is for {self.batch} images, {other} for {other.batch}.")
+        mine, others = self.each * (other.batch // self.batch or 1), other.each * (self.batch // other.batch or 1)
+        return Regularizer(tuple(one + added for one, added in zip(mine, others, strict=True)))
 
     def __radd__(self, other: Any) -> "Regularizer":
         return self if other == 0 else NotImplemented  # so that sum([...]) works
 
     def __repr__(self) -> str:
-        return " + ".join(map(repr, self.parts)) or "vizkit.none()"
+        sums = [" + ".join(map(repr, parts)) or "vizkit.none()" for parts in self.each]
+        return sums[0] if self.batch == 1 else f"vizkit.side_by_side([{', '.join(sums)}])"
 
-    def with_strength(self, strength: float | Sequence[float], part: int = 0) -> "Regularizer":
-        """The same sum with another strength for one of its parts."""
-        changed = self.parts[part]
-        before, after = Regularizer(self.parts[:part]), Regularizer(self.parts[part + 1 :])
-        return before + changed.kind(strength, **changed.options) + after
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The parts of the sum; of the first image's, where each has its own."""
+        return self.each[0]
 
     @property
     def batch(self) -> int:
         """How many images it is for; 1: any number."""
-        return 1
+        return len(self.each)
 
     def acts(self, place: Place) -> bool:
         """Whether any part acts there."""
-        return any(self._at(place))
+        return any(part.kind.place == place for parts in self.each for part in parts)
 
     def penalty(self, image: Tensor, **context: Any) -> Tensor:
         """What is subtracted from the class score of each image, strengths included: shape (batch,)."""
+        if self.batch > 1:
+            return torch.cat([one.penalty(image[its], **context) for one, its in self._alike()])
         total = image.new_zeros(len(image))
         for _, part in self._at("penalty"):
             # The strength multiplies from outside, so that a penalty is the plain formula on the image.
@@ -175,15 +174,25 @@ class Regularizer:
 
     def view(self, image: Tensor, **context: Any) -> Tensor:
         """What the network is shown in this step: (views · batch, channels, height, width), view by view."""
+        if self.batch > 1:
+            each = [(one.view(image[its], **context), len(image[its])) for one, its in self._alike()]
+            shown = [views.reshape(-1, count, *views.shape[1:]) for views, count in each]
+            if len({views.shape[2:] for views in shown}) > 1:
+                raise VizkitError(f"The images of one batch are shown in one size, and here they differ: {self}.")
+            most = math.lcm(*map(len, shown))  # whoever has fewer views shows them more often: their mean is the same
+            return torch.cat([views.repeat(most // len(views), 1, 1, 1, 1) for views in shown], dim=1).flatten(0, 1)
         batch = len(image)
         for nth, part in self._at("view"):
             image = part(image, nth=nth, views=len(image) // batch, **context)
         return image
 
-    def project(self, image: Tensor, **context: Any) -> Tensor:
+    def project(self, image: Tensor, *, gradient: Tensor | None = None, **context: Any) -> Tensor:
         """The image after the update, put right."""
+        if self.batch > 1:
+            slices = [(one, its, gradient if gradient is None else gradient[its]) for one, its in self._alike()]
+            return torch.cat([one.project(image[its], gradient=uphill, **context) for one, its, uphill in slices])
         for nth, part in self._at("projection"):
-            image = part(image, nth=nth, **context)
+            image = part(image, nth=nth, gradient=gradient, **context)
         return image
 
     def _at(self, place: Place) -> Iterator[tuple[int, Part]]:
@@ -192,54 +201,12 @@ class Regularizer:
             if part.kind.place == place:
                 yield sum(other.kind is part.kind for other in self.parts[:index]), part
 
-
-@dataclass(frozen=True)
-class SideBySide(Regularizer):
-    """For a batch: each image has its own regularizer, and the same randomness, as if it grew alone."""
-
-    each: tuple[Regularizer, ...] = ()
-
-    def __add__(self, other: Regularizer) -> Regularizer:
-        if isinstance(other, SideBySide) and len(other.each) != len(self.each):
-            raise VizkitError(f"{self} is for {len(self.each)} images, {other} for {len(other.each)}.")
-        if not isinstance(other, Regularizer):
-            return NotImplemented
-        others = other.each if isinstance(other, SideBySide) else [other] * len(self.each)
-        return SideBySide(each=tuple(one + added for one, added in zip(self.each, others, strict=True)))
-
-    def __repr__(self) -> str:
-        return f"vizkit.side_by_side([{', '.join(map(repr, self.each))}])"
-
-    @property
-    def batch(self) -> int:
-        return len(self.each)
-
-    def acts(self, place: Place) -> bool:
-        return any(one.acts(place) for one in self.each)
-
-    def penalty(self, image: Tensor, **context: Any) -> Tensor:
-        return torch.cat([one.penalty(image[part], **context) for one, part in self._alike()])
-
-    def view(self, image: Tensor, **context: Any) -> Tensor:
-        shown = []
-        for one, part in self._alike():
-            views = one.view(image[part], **context)
-            shown.append(views.reshape(-1, part.stop - part.start, *views.shape[1:]))
-        if len({views.shape[2:] for views in shown}) > 1:
-            raise VizkitError(f"The images of one batch are shown in one size, and here they differ: {self}.")
-        most = math.lcm(*map(len, shown))  # whoever has fewer views shows them more often: their mean is the same
-        return torch.cat([views.repeat(most // len(views), 1, 1, 1, 1) for views in shown], dim=1).flatten(0, 1)
-
-    def project(self, image: Tensor, *, gradient: Tensor | None = None, **context: Any) -> Tensor:
-        slices = [(one, part, gradient if gradient is None else gradient[part]) for one, part in self._alike()]
-        return torch.cat([one.project(image[part], gradient=its, **context) for one, part, its in slices])
-
-    def _alike(self) -> Iterator[tuple[Regularizer, slice]]:
-        """Neighbours that have the same regularizer, together."""
+    def _alike(self) -> Iterator[tuple["Regularizer", slice]]:
+        """Neighbours that have the same sum, together; each image has the same randomness, as if it grew alone."""
         start = 0
-        for one, alike in groupby(self.each):
+        for parts, alike in groupby(self.each):
             stop = start + len(list(alike))
-            yield one, slice(start, stop)
+            yield Regularizer((parts,)), slice(start, stop)
             start = stop
 
 
@@ -251,11 +218,11 @@ def side_by_side(regularizers: Sequence[Regularizer]) -> Regularizer:
     One regularizer for a batch, in which each image gets its own of the list.
     """
     for one in regularizers:
-        if not isinstance(one, Regularizer) or isinstance(one, SideBySide):
+        if not isinstance(one, Regularizer) or one.batch > 1:
             raise VizkitError(f"side_by_side takes regularizers like vizkit.l2(1e-4), one an image, not {one!r}.")
     if not regularizers:
         raise VizkitError("side_by_side takes a regularizer for each image, and got none.")
-    return SideBySide(each=tuple(regularizers))
+    return Regularizer(tuple(one.parts for one in regularizers))
 
 
 def none() -> Regularizer:
@@ -272,8 +239,7 @@ def kind(
     place: Place = "penalty", *, strengths: tuple[float, float] | None = (1e-6, 1e-1), default: float | None = None
 ) -> Callable[[Callable[..., Tensor]], Kind]:
     """Makes a `Kind` of a plain function; see `vizkit.regularizer`."""
-    if place not in CONTEXT:
-        raise VizkitError(f'A regularizer acts as "penalty", "view" or "projection", not "{place}".')
+    check_name("place of a step", place, CONTEXT)
     if strengths is not None and not (len(strengths) == 2 and 0 <= strengths[0] < strengths[1]):
         raise VizkitError(f"strengths must be (low, high) with 0 <= low < high, not {strengths}.")
 
@@ -284,10 +250,8 @@ def kind(
         options = {one: usual for one, usual in given.items() if one not in known}
         unknown = [one for one, usual in options.items() if usual is inspect.Parameter.empty]
         if unknown:
-            raise VizkitError(
-                f"{name} asks for {unknown}, which a {place} cannot have. "
-                f"Known: {', '.join(known)}; give the others a default."
-            )
+            hint = f"Known: {', '.join(known)}; give the others a default."
+            raise VizkitError(f"{name} asks for {unknown}, which a {place} cannot have. {hint}")
         asks = given.keys() - options.keys()
         needs = {one for one in asks if given[one] is inspect.Parameter.empty}
         low, high = strengths or (1.0, 1.0)

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchvision.transforms.functional import gaussian_blur as torchvision_blur
 
+from .checks import check_name
 from .errors import VizkitError
 from .networks import resized
 from .regularization import Kind, Place, kind
@@ -344,8 +345,7 @@ def shake(image: Tensor, strength: float, generator: torch.Generator, turn: floa
 
 def _from(image: Tensor, low: Tensor | None, about: str) -> Tensor:
     """The image measured from zero, which is grey, or from black."""
-    if about not in ("grey", "black"):
-        raise VizkitError(f'A penalty is about "grey" or "black", not {about!r}.')
+    check_name("value to measure a penalty from", about, ("grey", "black"))
     return image if about == "grey" or low is None else image - low
 
 

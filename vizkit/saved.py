@@ -23,7 +23,7 @@ from .bases import BASES, STARTS
 from .errors import VizkitError
 from .images import Pictures
 from .networks import Classifier, load
-from .regularization import none, side_by_side
+from .regularization import Regularizer, none, side_by_side
 from .regularizers import catalogue
 from .settings import LIVE, Settings
 
@@ -105,9 +105,8 @@ def read(text: str, yours: Mapping[str, Any]) -> Run:
         raise VizkitError(f"A start is one of {', '.join(STARTS)}, not {settings['start']!r}.")
     targets, seed = _value(made.args[1], known), settings.pop("seed", 0)
     network = "".join(map(ast.unparse, calls["load"][:1]))
-    return Run(
-        network, targets if isinstance(targets, list) else [targets], seed, Settings().but(**settings), tuple(changes)
-    )
+    targets = targets if isinstance(targets, list) else [targets]
+    return Run(network, targets, seed, Settings().but(**settings), tuple(changes))
 
 
 def read_network(code: str) -> Classifier:
@@ -139,9 +138,8 @@ def _value(node: ast.expr, known: Mapping[str, Any]) -> Any:
             return _value(made, known)(*(_value(one, known) for one in arguments), **named)
         case ast.Name() | ast.Attribute():
             if (name := ast.unparse(node)) not in known:
-                raise VizkitError(
-                    f"{name} is not in the file. A regularizer of yours: define it first; else pass {name}=…."
-                )
+                remedy = f"A regularizer of yours: define it first; else pass {name}=…."
+                raise VizkitError(f"{name} is not in the file. {remedy}")
             return known[name]
     return ast.literal_eval(node)
 
@@ -172,10 +170,8 @@ def save(path: str | Path, picture: Pictures, run: Run) -> Path:
     write_whole(path, stream.getvalue())
     for name in ("optimizer", "basis"):
         if _is_yours(name, getattr(run.settings, name)):
-            warnings.warn(
-                f"{path} cannot hold the {name} of your own. To make it again: vizkit.reproduce(path, {name}=…).",
-                stacklevel=3,
-            )
+            remedy = f"To make it again: vizkit.reproduce(path, {name}=…)."
+            warnings.warn(f"{path} cannot hold the {name} of your own. {remedy}", stacklevel=3)
     return Path(path)
 
 
@@ -191,7 +187,7 @@ def load_run(path: str | Path, given: Mapping[str, Any]) -> Run:
     yours = {YOURS[name]: value for name, value in given.items() if name in YOURS}
     try:
         if text.startswith("{"):
-            text, start = _from_json(text)
+            return _read_json(text)
         return read(text, ({YOURS["start"]: _from_text(start)} if start else {}) | yours)
     except Exception as error:  # of damaged text, Python's parser and the makers raise whatever they do
         raise VizkitError(f"The settings in {path} cannot be read: {type(error).__name__} {error}"[:400]) from error
@@ -212,43 +208,26 @@ def _from_text(text: str) -> Tensor:
     return torch.from_numpy(np.frombuffer(values, "<f4").reshape(plain["shape"]).copy())
 
 
-def _from_json(text: str) -> tuple[str, str | None]:
-    """The settings as version 0.1.0 wrote them, in JSON: as the code that they stand for, and the start image."""
+def _read_json(text: str) -> Run:
+    """The run that version 0.1.0 wrote, in JSON."""
     plain = json.loads(text)
-    recipe, basis = plain["recipe"], plain["recipe"]["basis"]
-    written = {name: repr(value) for name, value in recipe.items() if name not in ("name", "source")}
-    options = {name: value for name, value in basis.items() if name not in ("name", "spectrum")}
-    if isinstance(options.get("size"), int):  # then an image was square, whatever the network
-        options["size"] = (options["size"], options["size"])
-    written["basis"] = f"vizkit.{BASES[basis['name']].__name__}({_arguments(options)})"
-    written["regularizer"] = _sum(recipe["regularizer"])
-    if recipe["start"] == "image":
-        written["start"] = YOURS["start"]
-    turned = []
-    for at, knob, value in plain["changes"]:
-        at = int(at)
-        code = _sum(value) if knob == "regularizer" else repr(value)
-        if at > 0:
-            turned += [f"    if step.index == {at - 1}:", f"        ascent.{knob} = {code}"]
-        else:
-            written[knob] = code
-    network = plain["network"] if str(plain["network"]).startswith("vizkit.load(") else "..."
-    keywords = ", ".join(f"{name}={value}" for name, value in written.items())
-    lines = [f"net = {network}", f"vizkit.ascend(net, {plain['targets']!r}, {keywords}, seed={plain['seed']!r})"]
-    lines += ["for step in ascent:", *turned] if turned else []
-    return "\n".join(lines), json.dumps(plain["image"]) if "image" in plain else None
+    how = {name: value for name, value in plain["recipe"].items() if name not in ("name", "source")}
+    basis = {name: value for name, value in how["basis"].items() if name not in ("name", "spectrum")}
+    if isinstance(basis.get("size"), int):  # then an image was square, whatever the network
+        basis["size"] = (basis["size"], basis["size"])
+    how |= {"basis": BASES[how["basis"]["name"]](**basis), "regularizer": _sum(how["regularizer"])}
+    if how["start"] not in STARTS:
+        how["start"] = _from_text(json.dumps(plain["image"]))
+    network = plain["network"] if plain["network"].startswith("vizkit.load(") else ""
+    turned = [(int(at), knob, _sum(to) if knob == "regularizer" else to) for at, knob, to in plain["changes"]]
+    return Run(network, plain["targets"], plain["seed"], Settings().but(**how), tuple(turned))
 
 
-def _sum(parts: list[dict[str, Any]]) -> str:
-    """A regularizer of version 0.1.0, each part with name, strength and options, as code."""
-    written = ["vizkit.none()"]
+def _sum(parts: list[dict[str, Any]]) -> Regularizer:
+    """A regularizer of version 0.1.0, whose parts have a name, a strength and options."""
+    total = none()
     for part in parts:
-        kind = catalogue().get(part["name"])
-        plain = kind is not None and kind.strengths is None and not isinstance(part["strength"], list)
-        strength = [] if plain else [repr(part["strength"])]
-        written.append(f"vizkit.{part['name']}({', '.join([*strength, _arguments(part['options'])])})")
-    return " + ".join(written)
-
-
-def _arguments(options: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={value!r}" for name, value in options.items())
+        kind = catalogue()[part["name"]]
+        given = [part["strength"]] if kind.strengths or isinstance(part["strength"], list) else []
+        total += kind(*given, **part["options"])
+    return total

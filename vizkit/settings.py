@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .bases import Basis, Pixels, as_basis
-from .checks import is_finite, is_whole
+from .checks import check_name, is_finite, is_whole
 from .errors import VizkitError
 from .regularization import Kind, Regularizer, none
 
@@ -102,9 +102,9 @@ class Settings:
         if not is_whole(self.steps) or self.steps < 0:
             raise VizkitError(f"steps must be a whole number from 0 up, not {self.steps!r}. Try 200.")
         if not callable(self.optimizer):
-            _check_name("optimizer", self.optimizer, OPTIMIZERS)
-        _check_name("objective", self.objective, OBJECTIVES)
-        _check_name("schedule", self.schedule, SCHEDULES)
+            check_name("optimizer", self.optimizer, OPTIMIZERS)
+        check_name("objective", self.objective, OBJECTIVES)
+        check_name("schedule", self.schedule, SCHEDULES)
         options = self.optimizer_options or {}
         if not isinstance(options, dict):
             raise VizkitError(f'optimizer_options are like {{"betas": (0.5, 0.99)}}, not {options!r}.')
@@ -115,13 +115,9 @@ class Settings:
             rate = OPTIMIZERS[self.optimizer][2]
         if rate is not None and (not is_finite(rate) or rate <= 0):
             raise VizkitError(f"The learning rate must be a finite number above 0, not {rate!r}. Try 1.")
-        for name, value in (
-            ("regularizer", regularizer),
-            ("steps", int(self.steps)),
-            ("optimizer_options", options),
-            ("learning_rate", rate if rate is None else float(rate)),
-            ("basis", as_basis(self.basis)),
-        ):
+        fitted = {"regularizer": regularizer, "steps": int(self.steps), "optimizer_options": options}
+        fitted |= {"learning_rate": rate if rate is None else float(rate), "basis": as_basis(self.basis)}
+        for name, value in fitted.items():
             object.__setattr__(self, name, value)
 
     def but(self: Some, **changes: Any) -> Some:
@@ -160,8 +156,3 @@ class Settings:
         """The learning rate of a step: constant, or fading to a fifth of it at the last."""
         faded = 0.8 * step / max(self.steps - 1, 1) if self.schedule == "fading" else 0
         return self.learning_rate * (1 - faded)
-
-
-def _check_name(kind: str, name: Any, known: Any) -> None:
-    if not isinstance(name, str) or name not in known:
-        raise VizkitError(f'No {kind} "{name}". Known: {", ".join(known)}.')

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.datasets import FashionMNIST
 
+from ..checks import check_name
 from ..errors import VizkitError
 
 Field = NDArray[np.float64]
@@ -154,8 +155,7 @@ class Mark:
 
     def region(self, height: int, width: int) -> tuple[slice, slice]:
         """Its rows and columns. Raises `VizkitError` for an unknown corner, and where it does not fit."""
-        if self.corner not in CORNERS:
-            raise VizkitError(f'No corner "{self.corner}". Known: {", ".join(CORNERS)}.')
+        check_name("corner", self.corner, CORNERS)
         if not 0 < self.side <= min(height, width) - 4:
             raise VizkitError(f"A mark of {self.side} pixels does not fit a picture of {height} × {width}.")
         top = 2 if self.corner.startswith("top") else height - 2 - self.side
@@ -178,8 +178,7 @@ def plant(data: Dataset, mark: Mark, share: float = 0.9, seed: int = 0) -> Datas
     A copy of `data` with a shortcut: `share` of the pictures of one class, to train and to test with, carry the mark;
     no picture of another class does. Raises `VizkitError` for an unknown class, or a share beyond 0 to 1.
     """
-    if mark.label not in data.labels:
-        raise VizkitError(f'No class "{mark.label}". Known: {", ".join(data.labels)}.')
+    check_name("class", mark.label, data.labels)
     if not 0 <= share <= 1:
         raise VizkitError(f"The share of marked pictures is from 0 to 1, not {share}.")
     generator, target = torch.Generator().manual_seed(seed), data.labels.index(mark.label)
@@ -217,9 +216,9 @@ def fashion(folder: str | Path | None = None) -> Dataset:
                 shutil.copyfile(Path(folder) / name, raw / name)
         train, test = (FashionMNIST(root, train=part, download=True) for part in (True, False))
     except (OSError, RuntimeError) as error:  # urllib's URLError is an OSError; torchvision raises RuntimeErrors
+        remedy = "Give the folder of its files, fashion(folder), or take vizkit.datasets.shapes(), which needs none."
         raise VizkitError(
-            f"Fashion-MNIST is not in {folder or raw}, and could not be downloaded ({error}). Give the folder that has "
-            "its four files, vizkit.datasets.fashion(folder), or take vizkit.datasets.shapes(), which needs none."
+            f"Fashion-MNIST is not in {folder or raw}, and there is no network. {remedy} ({error})"
         ) from error
     pictures, test_pictures = train.data[:, None], test.data[:, None]
     return Dataset("Fashion-MNIST", list(train.classes), pictures, train.targets, test_pictures, test.targets)

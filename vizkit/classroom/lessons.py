@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..ascent import Ascent
-from ..figures.curves import COLOURS, GREY, NotebookFigure, legend_above, live_figure, plain_axes, step_axes
+from ..figures.curves import COLOURS, GREY, NotebookFigure, legend_above, plain_axes, step_axes
 from ..images import Pictures
 from .training import Training
 
@@ -40,19 +40,20 @@ def score_changes(ascents: Sequence[Ascent], names: Sequence[str]) -> Figure:
     From the start image to the result: by how much the target's score changed, and the mean of its ten strongest
     rivals (those of the first ascent's result), a pair of bars for each ascent.
     """
+    changes: list[tuple[float, float]] = []
+    rivals: list[int] = []
+    for ascent in ascents:
+        with torch.no_grad():
+            before, after = (ascent.net(image)[0] for image in (ascent.start_image, ascent.image))
+        target, strongest = ascent.targets[0], after.argsort(descending=True).tolist()
+        rivals = rivals or [index for index in strongest if index != target][:10]
+        changes.append(((after - before)[target].item(), (after - before)[rivals].mean().item()))
     figure = NotebookFigure(6, 3.2)
     axes = figure.add_subplot()
-    rivals: list[int] = []
-    for at, ascent in enumerate(ascents):
-        with torch.no_grad():
-            result = ascent.net(ascent.image)[0]
-            change = result - ascent.net(ascent.start_image)[0]
-        strongest = result.argsort(descending=True).tolist()
-        rivals = rivals or [index for index in strongest if index != ascent.targets[0]][:10]
-        own, others = float(change[ascent.targets[0]]), float(change[rivals].mean())
-        for shift, value, colour, label in ((-0.2, own, 0, "target"), (0.2, others, 1, "ten strongest rivals, mean")):
-            axes.bar(at + shift, value, 0.38, color=COLOURS[colour], label=label if at == 0 else None)
-            axes.annotate(f"{value:+.1f}", (at + shift, max(value, 0)), ha="center", va="bottom", color=GREY)
+    for group, label in enumerate(("target", "ten strongest rivals, mean")):
+        places, heights = np.arange(len(ascents)) + 0.4 * group - 0.2, [change[group] for change in changes]
+        bars = axes.bar(places, heights, 0.38, color=COLOURS[group], label=label)
+        axes.bar_label(bars, fmt="%+.1f", color=GREY)
     axes.axhline(0, color=GREY, linewidth=0.8)
     axes.set_xticks(range(len(ascents)), names)
     axes.set_ylabel("change of the score", color=GREY)
@@ -62,22 +63,9 @@ def score_changes(ascents: Sequence[Ascent], names: Sequence[str]) -> Figure:
     return figure
 
 
-def training_curves(training: Training) -> Figure:
-    """
-    >>> data = vizkit.datasets.shapes(train=256, test=64)
-    >>> training = vizkit.Training(vizkit.small_cnn(3, 8, size=64, width=8), data, epochs=1).run()
-    >>> vizkit.lessons.training_curves(training).axes[0].get_ylabel()
-    'loss'
-
-    The loss of every step, and the accuracy: on the pictures that are trained on, and on unseen ones.
-    """
-    figure = live_figure(columns=2)
-    draw_training_curves(figure.axes, training)
-    return figure
-
-
 def draw_training_curves(axes: Sequence[Axes], training: Training) -> None:
-    """Draws the curves of `training_curves` into two existing axes, after clearing them."""
+    """Draws the loss of every step, and the accuracy, on the pictures that are trained on and on unseen ones, into two
+    axes, after clearing them."""
     history = training.history[:]
     steps = [step.index + 1 for step in history]
     for one, name in zip(axes, ("loss", "accuracy"), strict=True):

@@ -48,10 +48,8 @@ def load_weights(module: Module, path: str | Path) -> Module:
         for name, value in target.state_dict().items():
             if isinstance(value, Tensor):
                 value.copy_(before[name])
-        raise VizkitError(
-            f"{path} does not fit {name_of(target)}. Make the network as it was when these weights were saved, with "
-            f"the same head. torch said: {str(error)[:600]}"
-        ) from error
+        remedy = "Make the network as it was when they were saved, with the same head."
+        raise VizkitError(f"{path} does not fit {name_of(target)}. {remedy} torch said: {str(error)[:600]}") from error
     return module
 
 
@@ -63,11 +61,9 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     parts = content if isinstance(content, Mapping) else {}
     is_state = [isinstance(key, str) and (isinstance(parts[key], Tensor) or "_extra_state" in key) for key in parts]
     if not parts or not all(is_state):
-        raise VizkitError(
-            f"{path} holds no state dict in a usual place, but a {type(content).__name__} of {reprlib.repr([*parts])}. "
-            "torch.save(cnn.state_dict(), path) makes one. Or fill the network with the part that is one, "
-            "cnn.load_state_dict(torch.load(path, weights_only=True)[…])."
-        )
+        found = f"a {type(content).__name__} of {reprlib.repr([*parts])}"
+        remedy = "Save cnn.state_dict(), or take it out: cnn.load_state_dict(torch.load(path, weights_only=True)[…])."
+        raise VizkitError(f"{path} holds no state dict in a usual place, but {found}. {remedy}")
     return dict(parts)
 
 
@@ -82,24 +78,19 @@ def read(path: str | Path) -> Any:
 
 def _trouble(path: Path, error: Exception) -> str:
     """Why torch could not read it as numbers and names, and what to do; not in torch's words, for the same reason."""
-    if not path.is_file():
-        return "is not there, as a file. See its name and its folder."
-    if isinstance(error, PermissionError):
-        return "may not be read: see its permissions."
+    if not path.is_file() or isinstance(error, PermissionError):
+        return "is not there, as a file, or may not be read. See its name, its folder and its permissions."
     with path.open("rb") as stream:
         head = stream.read(10)
     if path.suffix == ".safetensors" or head[8:] == b'{"':
         return "is a safetensors file: fill the network, cnn.load_state_dict(safetensors.torch.load_file(path))."
     names = zipfile.ZipFile(path).namelist() if zipfile.is_zipfile(path) else []
-    if any("/code/" in name for name in names):
-        return "is a TorchScript program: pass torch.jit.load(path) to vizkit.Classifier as it is."
-    if any(name.endswith(("exported_program.json", "models/model.json")) for name in names):
-        return "is an exported program: pass torch.export.load(path) to vizkit.Classifier as it is."
+    programs = {"/code/": "jit", "exported_program.json": "export", "models/model.json": "export"}
+    for part, kind in programs.items():
+        if any(part in name for name in names):
+            return f"is a program: pass torch.{kind}.load(path) to vizkit.Classifier as it is."
     if isinstance(error, pickle.UnpicklingError) and (names or head[:1] == b"\x80"):
-        return (
-            "holds code, such as a whole pickled module, which was not run. Where it was made, save the weights alone, "
-            "torch.save(cnn.state_dict(), path), and load those."
-        )
+        return "holds code, which was not run. Where it was made: torch.save(cnn.state_dict(), path), and load that."
     return "is not a checkpoint that torch.save has made, or it is damaged. Save or download it again."
 
 

@@ -159,18 +159,12 @@ class Classifier:
             if len(found) == 1:
                 return found[0]
             near = ", ".join(f"{label} ({index})" for index, label in self.find(target, limit=5).items())
-            why = (
-                f'"{target}" is the label of several classes. Give an index'
-                if found
-                else f'No class "{target}". Nearest'
-            )
+            why = f'"{target}" stands for several classes. Give an index' if found else f'No class "{target}". Nearest'
             raise VizkitError(f"{why}: {near or 'none'}. All {len(self.labels)} classes: net.labels.")
         is_index = hasattr(target, "__index__") and not isinstance(target, bool)
         if is_index and 0 <= operator.index(target) < len(self.labels):
             return operator.index(target)
-        raise VizkitError(
-            f"A class is a label or an index, 0 to {len(self.labels) - 1}, not {reprlib.repr(target)}. See net.labels."
-        )
+        raise VizkitError(f"A class is a label or an index, 0 to {len(self.labels) - 1}, not {reprlib.repr(target)}.")
 
 
 def resized(image: Tensor, size: tuple[int, int], smooth: bool = True) -> Tensor:
@@ -213,10 +207,8 @@ def _per_channel(module: nn.Module, mean: Any, std: Any) -> tuple[Tensor, Tensor
     except (TypeError, ValueError, RuntimeError):
         is_right = False
     if not is_right:
-        raise VizkitError(
-            "mean must be a finite number, and std one above zero, or both a list with one for each channel, not "
-            f"mean={reprlib.repr(mean)} and std={reprlib.repr(std)}."
-        )
+        given = f"not mean={reprlib.repr(mean)}, std={reprlib.repr(std)}"
+        raise VizkitError(f"mean must be a finite number and std one above zero, or lists, one a channel: {given}.")
     return means, stds
 
 
@@ -226,10 +218,8 @@ def _as_labels(labels: Iterable[str] | None, classes: int) -> list[str]:
     has_order = isinstance(labels, Iterable) and not isinstance(labels, (str, bytes, Mapping, set))
     listed = list(labels) if has_order else []
     if len(listed) != classes or not all(isinstance(label, str) for label in listed):
-        raise VizkitError(
-            f"labels must be a list of {classes} strings, one for each class score, in their order, "
-            f"not {len(listed)}, {reprlib.repr(labels)}."
-        )
+        given = f"not {len(listed)}: {reprlib.repr(labels)}"
+        raise VizkitError(f"labels must be {classes} strings, in the order of the scores, {given}.")
     return [str(label) for label in listed]
 
 

@@ -10,10 +10,7 @@ from ..errors import VizkitError
 from .outputs import Scores, pick_scores
 from .preparing import first_convolution, folded
 
-PROGRAM = (
-    " Pass the network itself, or make the program anew, in eval mode and for any batch, such as torch.export.export("
-    'cnn.eval(), (torch.zeros(2, 3, 224, 224),), dynamic_shapes=({0: torch.export.Dim("batch")},)).'
-)
+PROGRAM = " Pass the network, or a program made for any batch: torch.export.export(cnn.eval(), …, dynamic_shapes=…)."
 
 
 @dataclass(frozen=True)
@@ -40,35 +37,30 @@ def guarded(scorer: Scorer, pair: Tensor) -> tuple[Scorer, int]:
     Raises `VizkitError` where it is no classifier that can be climbed; warns, two calls up, where it is a doubtful one.
     """
     scorer, alone = look(scorer, pair[:1])
-    how_to = advice(scorer.network)
     try:
         fast = replace(scorer, network=folded(scorer.network))
-        scores, gradient = climb(fast, pair, alone.shape[1], how_to)
+        scores, gradient = climb(fast, pair, alone.shape[1])
         is_exact = close(scores[:1], alone)
     except Exception:
         is_exact = False
     if is_exact:
         scorer = fast
     else:
-        scores, gradient = climb(scorer, pair, alone.shape[1], how_to)
+        scores, gradient = climb(scorer, pair, alone.shape[1])
     if not gradient.isfinite().all():
-        raise VizkitError(
-            f"The gradient of {scorer.name} is not finite. Has its forward a root, a norm or a logarithm of zero? "
-            "Add a small number inside."
-        )
+        hint = "Has its forward a root, a norm or a logarithm of zero? Add a small number inside."
+        raise VizkitError(f"The gradient of {scorer.name} is not finite. {hint}")
     doubts = []
     if not is_exact and not close(scores[:1], alone):
         mixed = f"{scorer.name} scores a picture otherwise when another is beside it: a layer works as in training."
-        if how_to:
+        if how_to := advice(scorer.network):
             raise VizkitError(mixed + how_to)
         doubts.append(f"{mixed} Class models of one batch will depend on each other.")
     if not gradient.any():
         doubts.append(f"No score of {scorer.name} changes with the image. Does its forward round, or compare?")
     if not callable(scorer.pick) and (kind := probability(scores)):
-        doubts.append(
-            f"The scores of {scorer.name} are {kind}. A class model needs the raw scores: "
-            "take the softmax off its end, or pick the scores before it, scores=…."
-        )
+        remedy = "Take the softmax off its end, or pick the raw scores before it, scores=…."
+        doubts.append(f"The scores of {scorer.name} are {kind}. {remedy}")
     for doubt in doubts:
         warnings.warn(doubt, stacklevel=3)  # where the Classifier is made
     return scorer, alone.shape[1]
@@ -89,15 +81,11 @@ def look(scorer: Scorer, image: Tensor) -> tuple[Scorer, Tensor]:
     else:
         wants = first_convolution(scorer.network)
         hint = f" Its first convolution takes {wants} channel(s)." if wants else ""
-        raise VizkitError(
-            f"{scorer.name} cannot take an image of shape {tuple(image.shape)}.{hint} Check size, mean and std."
-            f"{advice(scorer.network)} It said: {said(cause)}"
-        ) from cause
+        hint = f"{hint} Check size, mean and std.{advice(scorer.network)} It said: {said(cause)}"
+        raise VizkitError(f"{scorer.name} cannot take an image of shape {tuple(image.shape)}.{hint}") from cause
     if scores.ndim != 2 or scores.shape[0] != 1:
-        raise VizkitError(
-            f"{scorer.name} returns shape {tuple(scores.shape)} for one image; class scores are (1, classes). "
-            "Is the last layer missing, or the size another?"
-        )
+        hint = "class scores are (1, classes). Is the last layer missing, or the size another?"
+        raise VizkitError(f"{scorer.name} returns shape {tuple(scores.shape)} for one image; {hint}")
     if not scores.isfinite().all():
         raise VizkitError(f"{scorer.name} gives scores that are not finite. Did its training diverge?")
     return scorer, scores
@@ -112,7 +100,7 @@ def takes(scorer: Scorer, image: Tensor, classes: int) -> bool:
         return False
 
 
-def climb(scorer: Scorer, pair: Tensor, classes: int, how_to: str) -> tuple[Tensor, Tensor]:
+def climb(scorer: Scorer, pair: Tensor, classes: int) -> tuple[Tensor, Tensor]:
     """The scores of two pictures, and the gradient of their sum, some weighing more than others."""
     gradient, cause = None, None
     with torch.enable_grad():
@@ -126,13 +114,11 @@ def climb(scorer: Scorer, pair: Tensor, classes: int, how_to: str) -> tuple[Tens
             cause = error
     reason = f" It said: {said(cause)}" if cause else ""
     if (cause or scores.shape[0] != 2) and not takes(scorer, pair, classes):
-        how_to = how_to or " Has its forward a fixed batch size?"
+        how_to = advice(scorer.network) or " Has its forward a fixed batch size?"
         raise VizkitError(f"{scorer.name} takes one image, but not two at once.{how_to}{reason}") from cause
     if gradient is None:
-        raise VizkitError(
-            f"No gradient comes back from the scores of {scorer.name} to the image: its forward cuts it off, with "
-            f"torch.no_grad, detach, argmax, numpy or quantised layers. Pass a network without them.{reason}"
-        ) from cause
+        hint = "its forward cuts it off, with torch.no_grad, detach, argmax, numpy or quantised layers."
+        raise VizkitError(f"No gradient comes back from the scores of {scorer.name}: {hint}{reason}") from cause
     return scores.detach(), gradient
 
 

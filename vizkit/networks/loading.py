@@ -77,10 +77,8 @@ def as_classifier(net: Classifier | str | None) -> Classifier:
         return net
     if net is None or isinstance(net, str):
         return load() if net is None else load(net)
-    raise VizkitError(
-        f"A network is a Classifier, or a name of vizkit.networks(), not {type(net).__name__}. Of a module of yours, "
-        "vizkit.Classifier(module, …) makes one."
-    )
+    what = f"a {type(net).__name__}. vizkit.Classifier(module, …) makes one of your module"
+    raise VizkitError(f"A network is a Classifier, or a name of vizkit.networks(), not {what}.")
 
 
 def small_network(file: Path, code: str, device: str | torch.device | None = None) -> Classifier:
@@ -110,8 +108,6 @@ def _with_weights(name: str, version: torchvision.models.Weights) -> nn.Module:
     except Exception as error:
         is_missing = isinstance(error, OSError)  # urllib's URLError is one
         trouble = "could not be downloaded" if is_missing else f"are damaged or another network's: delete {file}"
-        raise VizkitError(
-            f"The weights of {name} {trouble}. Load again, or fetch {version.url} elsewhere and put it at {file}. "
-            f"The built-in CNN needs no download: vizkit.load(). It said: {str(error)[:300]}"
-        ) from error
+        remedy = f"Load again, or put {version.url} at {file}. vizkit.load() needs no download."
+        raise VizkitError(f"The weights of {name} {trouble}. {remedy} It said: {str(error)[:300]}") from error
     return network

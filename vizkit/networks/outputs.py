@@ -29,16 +29,13 @@ def pick_scores(output: Any, scores: Scores | None, name: str) -> Tensor:
         return picked
     parts = dict(enumerate(output)) if isinstance(output, (tuple, list)) else output
     parts = parts if isinstance(parts, Mapping) else getattr(output, "__dict__", {})
-    shapes = {
-        key: tuple(part.shape) if isinstance(part, Tensor) else type(part).__name__ for key, part in parts.items()
-    }
-    fitting = [key for key, shape in shapes.items() if isinstance(shape, tuple) and len(shape) == 2]
+    shapes = {key: tuple(getattr(part, "shape", ())) or type(part).__name__ for key, part in parts.items()}
+    fitting = [key for key, part in parts.items() if isinstance(part, Tensor) and part.ndim == 2]
     fitting.sort(key=lambda key: key not in ("logits", "scores"))
-    either = " or ".join(json.dumps(key, default=str) for key in fitting)
-    remedy = f"pass scores={either}" if fitting else "pass scores= with a function of it"
-    remedy = "leave out scores=" if isinstance(output, Tensor) else remedy
+    either = " or ".join(json.dumps(key, default=str) for key in fitting) or "… with a function of it"
+    what, remedy = f"{type(output).__name__} {shapes}", f"pass scores={either}"
+    if isinstance(output, Tensor):
+        what, remedy = f"one tensor {tuple(output.shape)}", "leave out scores="
     said = f" ({cause!r})" if callable(scores) and cause else ""
-    what = f"one tensor {tuple(output.shape)}" if isinstance(output, Tensor) else f"{type(output).__name__} {shapes}"
-    raise VizkitError(
-        f"{name} returns {what}. With scores={scores!r} there are no class scores, (1, classes), in it{said}: {remedy}."
-    ) from cause
+    what = f"{what}. With scores={scores!r} there are no class scores in it{said}"
+    raise VizkitError(f"{name} returns {what}: {remedy}.") from cause

@@ -1,7 +1,6 @@
 """The module that a person passes: what is meant by it, and a frozen and fast copy."""
 
 import copy
-from collections.abc import Mapping
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -23,23 +22,12 @@ def as_module(given: object) -> nn.Module:
         module = unwrapped(given)
         for value in (*module.parameters(), *module.buffers()):
             if is_lazy(value) or value.is_meta:
-                raise VizkitError(
-                    f"{name_of(module)} has no weights yet. Of lazy layers: run one image through it first. On "
-                    "the device meta: make it with device='cpu' and fill it, vizkit.load_weights(cnn, path)."
-                )
+                remedy = "Of lazy layers: run one image through it first. On the device meta: make it on the CPU."
+                raise VizkitError(f"{name_of(module)} has no weights yet. {remedy}")
         return module
     what = f'"{given}"' if isinstance(given, (str, Path)) else getattr(given, "__name__", type(given).__name__)
-    if isinstance(given, type):
-        remedy = f"pass a network that this class makes, {what}(…)"
-    elif isinstance(given, str) and not Path(given).suffix:
-        remedy = f"vizkit.load({what}) loads a network by its name"
-    elif isinstance(given, (str, Path, Mapping)):
-        remedy = (
-            "make the network, fill it, vizkit.load_weights(cnn, path) or cnn.load_state_dict(weights), and pass cnn"
-        )
-    else:
-        remedy = "what it computes goes into the forward of one"
-    raise VizkitError(f"A Classifier takes a torch.nn.Module, not {what}: {remedy}.")
+    remedy = "Call a class to make one; vizkit.load(name) loads one; vizkit.load_weights(cnn, path) fills one."
+    raise VizkitError(f"A Classifier takes a torch.nn.Module, not {what}. {remedy}")
 
 
 def unwrapped(module: nn.Module) -> nn.Module:
@@ -73,9 +61,7 @@ def prepared(module: nn.Module, device: torch.device) -> nn.Module:
         with torch.no_grad():  # or else the parameters of a TorchScript copy are results, which cannot be frozen
             network = copy.deepcopy(module, kept)
     except Exception as error:
-        raise VizkitError(
-            f"{name_of(module)} cannot be copied ({error}). Load its state dict into a fresh one and pass that."
-        ) from error
+        raise VizkitError(f"{name_of(module)} cannot be copied. Fill a fresh one, and pass that. {error}") from error
     for layer in list(network.modules()):
         for hooks in (layer._forward_hooks, layer._backward_hooks, layer._backward_pre_hooks):
             hooks.clear()
