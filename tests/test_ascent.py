@@ -498,7 +498,7 @@ def test_an_image_that_is_lost_in_the_first_update_is_the_start_again(tiny):
 
 
 def test_a_penalty_that_turns_nan_keeps_the_last_image_it_was_finite_for(tiny, monkeypatch):
-    monkeypatch.setattr(vizkit.regularizers, "_yours", {})
+    monkeypatch.setattr(vizkit.regularizers, "_known", vizkit.regularizers.catalogue())
     broken = []
 
     @vizkit.regularizer("penalty")
@@ -522,7 +522,7 @@ def test_a_penalty_that_turns_nan_keeps_the_last_image_it_was_finite_for(tiny, m
 
 
 def test_an_optimizer_that_swallowed_a_nan_gradient_starts_afresh(tiny, monkeypatch):
-    monkeypatch.setattr(vizkit.regularizers, "_yours", {})
+    monkeypatch.setattr(vizkit.regularizers, "_known", vizkit.regularizers.catalogue())
 
     @vizkit.regularizer("penalty")
     def length(image):

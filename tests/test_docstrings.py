@@ -32,7 +32,7 @@ def examples():
 @pytest.mark.parametrize("example", list(examples()), ids=lambda example: example.name.removeprefix("vizkit."))
 def test_an_example_prints_what_it_says(example, net, tmp_path, monkeypatch):
     """An example has `net`, the built-in CNN, `folder`, where it may save a file, and every module by its last name."""
-    monkeypatch.setattr(vizkit.regularizers, "_yours", dict(vizkit.regularizers._yours))
+    monkeypatch.setattr(vizkit.regularizers, "_known", vizkit.regularizers.catalogue())
     example.globs = {module.__name__.rpartition(".")[2]: module for module in MODULES}
     example.globs |= {"vizkit": vizkit, "torch": torch, "np": np, "net": net, "folder": tmp_path}
     report = []

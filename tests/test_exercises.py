@@ -24,7 +24,7 @@ ALL = (1, 2, 3)
 
 @pytest.fixture(autouse=True)
 def own_catalogue(monkeypatch):
-    monkeypatch.setattr(vizkit.regularizers, "_yours", dict(vizkit.regularizers._yours))
+    monkeypatch.setattr(vizkit.regularizers, "_known", vizkit.regularizers.catalogue())
 
 
 def said(check, *arguments, **named):

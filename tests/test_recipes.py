@@ -552,7 +552,7 @@ def test_progress_stands_still_where_there_is_no_slope(make_cnn):
 
 @pytest.fixture
 def three_views(monkeypatch):
-    monkeypatch.setattr(vizkit.regularizers, "_yours", dict(vizkit.regularizers._yours))
+    monkeypatch.setattr(vizkit.regularizers, "_known", vizkit.regularizers.catalogue())
 
     @vizkit.regularizer("view", strengths=None)
     def three_ways(image):
@@ -631,7 +631,7 @@ def test_side_by_side_prints_as_code(name):
 
 @pytest.mark.parametrize("added", [vizkit.l2(1e-2), vizkit.mirror(), vizkit.noise(0.1), vizkit.shake(2)], ids=repr)
 def test_a_regularizer_draws_the_same_whatever_stands_beside_it(rgb, added, monkeypatch):
-    monkeypatch.setattr(vizkit.regularizers, "_yours", dict(vizkit.regularizers._yours))
+    monkeypatch.setattr(vizkit.regularizers, "_known", vizkit.regularizers.catalogue())
     lots = []
 
     @vizkit.regularizer("view", strengths=None)

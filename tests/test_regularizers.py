@@ -339,7 +339,7 @@ def test_an_option_is_of_the_kind_of_its_default(options):
 @pytest.fixture(autouse=True)
 def fresh_catalogue(monkeypatch):
     """What a test registers is gone after it."""
-    monkeypatch.setattr(vizkit.regularizers, "_yours", dict(vizkit.regularizers._yours))
+    monkeypatch.setattr(vizkit.regularizers, "_known", vizkit.regularizers.catalogue())
 
 
 def test_a_plain_function_acts_as_a_penalty(tiny):
@@ -431,7 +431,7 @@ def test_a_function_that_asks_for_what_its_place_does_not_have_is_an_error_at_on
 @pytest.mark.parametrize("strengths", [(1, 1), (2, 1), (-1, 1), (float("nan"), 1), (0.1,)], ids=str)
 def test_a_range_of_strengths_goes_upwards_from_zero_or_above(strengths):
     with pytest.raises(VizkitError, match="strengths must be"):
-        vizkit.regularizer("penalty", strengths=strengths)
+        vizkit.regularizer("penalty", strengths=strengths)(lambda image: image.sum(dim=(1, 2, 3)))
 
 
 @pytest.mark.parametrize("strength", [-1, float("nan"), float("inf"), "strong", [], [0.1, -0.1], [0.1, None]], ids=repr)

@@ -74,7 +74,7 @@ def explorer(tiny):
 @pytest.fixture
 def catalogue(monkeypatch):
     """Regularizers that a test makes are gone after it."""
-    monkeypatch.setattr(vizkit.regularizers, "_yours", dict(vizkit.regularizers._yours))
+    monkeypatch.setattr(vizkit.regularizers, "_known", vizkit.regularizers.catalogue())
 
 
 # The panel.

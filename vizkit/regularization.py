@@ -235,29 +235,24 @@ def none() -> Regularizer:
     return Regularizer()
 
 
-def kind(
-    place: Place = "penalty", *, strengths: tuple[float, float] | None = (1e-6, 1e-1), default: float | None = None
-) -> Callable[[Callable[..., Tensor]], Kind]:
-    """Makes a `Kind` of a plain function; see `vizkit.regularizer`."""
+def as_kind(
+    function: Callable[..., Tensor], place: Place, strengths: tuple[float, float] | None, default: float | None
+) -> Kind:
+    """The `Kind` that a plain function is; see `vizkit.regularizer`."""
     check_name("place of a step", place, CONTEXT)
     if strengths is not None and not (len(strengths) == 2 and 0 <= strengths[0] < strengths[1]):
         raise VizkitError(f"strengths must be (low, high) with 0 <= low < high, not {strengths}.")
-
-    def make(function: Callable[..., Tensor]) -> Kind:
-        name = getattr(function, "__name__", type(function).__name__)
-        known = CONTEXT[place]
-        given = {p.name: p.default for p in inspect.signature(function).parameters.values()}
-        options = {one: usual for one, usual in given.items() if one not in known}
-        unknown = [one for one, usual in options.items() if usual is inspect.Parameter.empty]
-        if unknown:
-            hint = f"Known: {', '.join(known)}; give the others a default."
-            raise VizkitError(f"{name} asks for {unknown}, which a {place} cannot have. {hint}")
-        asks = given.keys() - options.keys()
-        needs = {one for one in asks if given[one] is inspect.Parameter.empty}
-        low, high = strengths or (1.0, 1.0)
-        middle = default if default is not None else math.sqrt(max(low, 1e-4 * high) * high)
-        made = Kind(name, place, function, strengths, middle, options, frozenset(asks), frozenset(needs))
-        object.__setattr__(made, "__doc__", function.__doc__)
-        return made
-
-    return make
+    name, known = getattr(function, "__name__", type(function).__name__), CONTEXT[place]
+    given = {p.name: p.default for p in inspect.signature(function).parameters.values()}
+    options = {one: usual for one, usual in given.items() if one not in known}
+    unknown = [one for one, usual in options.items() if usual is inspect.Parameter.empty]
+    if unknown:
+        hint = f"Known: {', '.join(known)}; give the others a default."
+        raise VizkitError(f"{name} asks for {unknown}, which a {place} cannot have. {hint}")
+    asks = given.keys() - options.keys()
+    needs = {one for one in asks if given[one] is inspect.Parameter.empty}
+    low, high = strengths or (1.0, 1.0)
+    middle = default if default is not None else math.sqrt(max(low, 1e-4 * high) * high)
+    made = Kind(name, place, function, strengths, middle, options, frozenset(asks), frozenset(needs))
+    object.__setattr__(made, "__doc__", function.__doc__)
+    return made

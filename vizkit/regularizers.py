@@ -13,11 +13,50 @@ from torchvision.transforms.functional import gaussian_blur as torchvision_blur
 from .checks import check_name
 from .errors import VizkitError
 from .networks import resized
-from .regularization import Kind, Place, kind
+from .regularization import Kind, Place, as_kind
 
 __all__ = ["clamp", "clip_small_contribution", "clip_small_norm", "crops", "cut_out", "decay", "fit", "gaussian_blur"]
 __all__ += ["jitter", "l1", "l2", "lp", "mirror", "noise", "pad", "regularizer", "resize", "round_to_bytes"]
 __all__ += ["scale_and_rotate", "shake", "soft_threshold", "total_variation"]
+
+
+_known: dict[str, Kind] = {}
+
+
+def regularizer(
+    place: Place | Callable[..., Tensor] = "penalty",
+    *,
+    strengths: tuple[float, float] | None = (1e-6, 1e-1),
+    default: float | None = None,
+) -> Any:
+    """
+    >>> @vizkit.regularizer("penalty", strengths=(1e-6, 1e-2))
+    ... def roughness(image):
+    ...     return image.diff(dim=-1).square().sum(dim=(1, 2, 3))
+    >>> roughness(1e-3)
+    vizkit.roughness(0.001)
+
+    Makes a regularizer of a plain function, and puts it on the Explorer's list. `strengths` is the sensible range,
+    for a slider, and None where there is nothing to set; `default` is the strength when none is given (by default the
+    middle of the range, on a log scale). A penalty takes `image` and returns one number an image, (batch,); a view or
+    a projection returns images, and may ask by name for what `vizkit.regularization` lists. Without brackets,
+    `@vizkit.regularizer` makes a penalty. Raises `VizkitError` for an argument that is neither one of those names nor
+    has a default, and for a name that vizkit has already: presets and saved pictures go by it.
+    """
+    if callable(place):
+        return regularizer()(place)
+
+    def make(function: Callable[..., Tensor]) -> Kind:
+        made = as_kind(function, place, strengths, default)
+        if made.name in vars(sys.modules[__package__]):
+            raise VizkitError(f"vizkit has a {made.name} of its own. Call yours otherwise, such as my_{made.name}.")
+        _known[made.name] = made
+        return made
+
+    return make
+
+
+kind: Callable[..., Callable[[Callable[..., Tensor]], Kind]] = regularizer  # always with brackets
 
 
 @kind("penalty", strengths=(1e-6, 1e-1), default=1e-4)
@@ -358,44 +397,6 @@ def _keep_largest(image: Tensor, measure: Tensor, percentile: float) -> Tensor:
     return image * (measure >= threshold[:, None, None, None])
 
 
-BUILT_IN: dict[str, Kind] = {name: value for name, value in globals().items() if isinstance(value, Kind)}
-_yours: dict[str, Kind] = {}
-
-
-def regularizer(
-    place: Place | Callable[..., Tensor] = "penalty",
-    *,
-    strengths: tuple[float, float] | None = (1e-6, 1e-1),
-    default: float | None = None,
-) -> Any:
-    """
-    >>> @vizkit.regularizer("penalty", strengths=(1e-6, 1e-2))
-    ... def roughness(image):
-    ...     return image.diff(dim=-1).square().sum(dim=(1, 2, 3))
-    >>> roughness(1e-3)
-    vizkit.roughness(0.001)
-
-    Makes a regularizer of a plain function, and puts it on the Explorer's list. `strengths` is the sensible range,
-    for a slider, and None where there is nothing to set; `default` is the strength when none is given (by default the
-    middle of the range, on a log scale). A penalty takes `image` and returns one number an image, (batch,); a view or
-    a projection returns images, and may ask by name for what `vizkit.regularization` lists. Without brackets,
-    `@vizkit.regularizer` makes a penalty. Raises `VizkitError` for an argument that is neither one of those names nor
-    has a default, and for a name that vizkit has already: presets and saved pictures go by it.
-    """
-    if callable(place):
-        return regularizer()(place)
-    maker = kind(place, strengths=strengths, default=default)
-
-    def make(function: Callable[..., Tensor]) -> Kind:
-        made = maker(function)
-        if made.name in vars(sys.modules[__package__]):
-            raise VizkitError(f"vizkit has a {made.name} of its own. Call yours otherwise, such as my_{made.name}.")
-        _yours[made.name] = made
-        return made
-
-    return make
-
-
 def catalogue() -> dict[str, Kind]:
     """
     >>> list(vizkit.regularizers.catalogue())[:3]
@@ -403,4 +404,4 @@ def catalogue() -> dict[str, Kind]:
 
     Every regularizer by name: vizkit's own, then yours.
     """
-    return BUILT_IN | _yours
+    return dict(_known)
