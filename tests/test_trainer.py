@@ -10,8 +10,7 @@ from PIL import Image
 from test_widgets import ended, live, until
 
 import vizkit
-from vizkit.classroom import trainer as trainer_module
-from vizkit.widgets import run_loop
+from vizkit.widgets import panel, run_loop
 
 
 @pytest.fixture
@@ -57,7 +56,7 @@ async def test_training_starts_pauses_stops_and_goes_on_from_there(training):
 def at_frame(trainer, number, action, monkeypatch):
     """Draws after every step, and acts at a drawing; gives the drawings."""
     monkeypatch.setattr(run_loop, "FRAME", 0.0)
-    monkeypatch.setattr(trainer_module, "CURVE_EVERY", 0.0)
+    monkeypatch.setattr(panel, "CURVE_EVERY", 0.0)
     drawn = []
 
     def on_frame(change):

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -101,8 +101,8 @@ class Ascent:
         return self._keep(*seen)
 
     def __init__(self, net: Classifier, targets: list[int], settings: Settings, seed: int) -> None:
-        settings = self._fitting(replace(settings, start=as_start(net, settings.start)), len(targets))
         self.net, self.targets, self.seed, self.basis = net, targets, seed, settings.basis
+        settings = self._fitting(replace(settings, start=as_start(net, settings.start)))
         self.history: list[Step] = []
         self.frames: dict[int, Pictures] = {}
         self.changes: list[saved.Change] = []
@@ -156,8 +156,7 @@ class Ascent:
     @property
     def picture(self) -> Pictures:
         """The first class model: uint8, (height, width, 3)."""
-        picture: Pictures = self.pictures[0]
-        return picture
+        return self.pictures[0]
 
     # What is done with it.
 
@@ -184,7 +183,7 @@ class Ascent:
         for name in knobs:
             if name not in LIVE:
                 raise VizkitError(f'An ascent has no knob "{name}" to turn on its way. It has {", ".join(LIVE)}.')
-        self.settings = self._fitting(self.settings.but(**knobs), len(self.targets))
+        self.settings = self._fitting(self.settings.but(**knobs))
 
     def finish(self) -> Step:
         """Stops here, and closes the history with a look at the whole image, at the network's own size: no view, no
@@ -241,8 +240,8 @@ class Ascent:
         sides = net.height, net.width
         return {"low": net.low, "high": net.high, "sides": sides, "step": self.step, "seed": self.seed}
 
-    @staticmethod
-    def _fitting(settings: Settings, batch: int) -> Settings:
+    def _fitting(self, settings: Settings) -> Settings:
+        batch = len(self.targets)
         if settings.regularizer.batch not in (1, batch):
             raise VizkitError(f"{settings.regularizer} is for {settings.regularizer.batch} images, not for {batch}.")
         return settings
@@ -402,8 +401,7 @@ def reproduce(path: str | Path, net: Any = None, *, progress: bool = False, **yo
     run = saved.load_run(path, yours)
     net = saved.read_network(run.network) if net is None else as_classifier(net)
     try:
-        settings = {one.name: getattr(run.settings, one.name) for one in fields(Settings)}
-        ascent = ascend(net, run.targets, seed=run.seed, **settings)
+        ascent = ascend(net, run.targets, seed=run.seed, **vars(run.settings))
         steps = _replay(ascent, run.changes)
         for _ in counted(ascent, str, steps) if progress else steps:
             pass

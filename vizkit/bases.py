@@ -25,7 +25,8 @@ class Plain:
     def __post_init__(self) -> None:
         for one in fields(self):  # type: ignore[arg-type]
             value = getattr(self, one.name)
-            whole = value is None or all(is_whole(side) and 0 < side < 2**15 for side in _pair(value))
+            sides = value if isinstance(value, (tuple, list)) and len(value) == 2 else (value,)
+            whole = value is None or all(is_whole(side) and 0 < side < 2**15 for side in sides)
             fits = whole if one.name == "size" else is_like(value, one.default)
             if not fits or (one.name == "scale" and value <= 0):
                 raise VizkitError(f"{one.name} of {type(self).__name__} is like {one.default!r}, not {value!r}.")
@@ -140,13 +141,7 @@ class Phase(Plain):
 
     def encode(self, net: Classifier, image: Tensor) -> Tensor:
         values = _unsquash(net, resized(image, _sides(net, self), smooth=False), self.decorrelate)
-        phase: Tensor = torch.fft.rfft2(values).angle()
-        return phase
-
-
-def _pair(size: Any) -> Any:
-    """Both sides, where two are given."""
-    return size if isinstance(size, (tuple, list)) and len(size) == 2 else (size,)
+        return torch.fft.rfft2(values).angle()
 
 
 def _sides(net: Classifier, basis: Fourier | Phase) -> tuple[int, int]:
@@ -163,16 +158,14 @@ def _weights(sides: tuple[int, int], exponent: float, device: torch.device) -> T
     """(height, width // 2 + 1): 1 / f^exponent, with the root mean square that exponent 1 has. Computed once, as every
     step needs it; always float32, whatever a notebook has made torch's default."""
     scale, reference = (_falling(sides, one, torch.device("cpu")) for one in (exponent, 1.0))
-    weights: Tensor = scale * (reference.square().mean() / scale.square().mean()).sqrt()
-    return weights.to(device)
+    return (scale * (reference.square().mean() / scale.square().mean()).sqrt()).to(device)
 
 
 def _falling(sides: tuple[int, int], exponent: float, device: torch.device) -> Tensor:
     """1 / frequency^exponent for every frequency of a real image of this shape: (height, width // 2 + 1)."""
     here: dict[str, Any] = {"dtype": torch.float32, "device": "cpu"}
     down, across = torch.fft.fftfreq(sides[0], **here)[:, None], torch.fft.rfftfreq(sides[1], **here)[None, :]
-    falling: Tensor = (down.square() + across.square()).sqrt().clamp(min=1 / max(sides)) ** -exponent
-    return falling.to(device)
+    return ((down.square() + across.square()).sqrt().clamp(min=1 / max(sides)) ** -exponent).to(device)
 
 
 def _standardised(values: Tensor) -> Tensor:

@@ -67,23 +67,22 @@ _OZBULAK = (
         for penalty in (l2, l1)
     ),
 )
+_TABLE = {  # Yosinski's table 1: its rows
+    1: (gaussian_blur(0.5, every=4, first=0) + clip_small_norm(50), 500),
+    2: (decay(0.3) + clip_small_norm(20), 750),
+    3: (decay(1e-4) + gaussian_blur(1.0, every=4, first=0), 1000),
+    4: (gaussian_blur(0.5, every=4, first=0) + clip_small_contribution(90), 500),
+}
 _YOSINSKI = tuple(
     Recipe(
-        name=f"yosinski-{'abcd'[row]}",
-        source=f"Yosinski et al. 2015 (arXiv 1506.06579), table 1, row {row + 1}; the learning rate is ours.",
+        name=f"yosinski-{'abcd'[row - 1]}",
+        source=f"Yosinski et al. 2015 (arXiv 1506.06579), table 1, row {row}; the learning rate is ours.",
         regularizer=regularizer + clamp(),
         steps=steps,
         learning_rate=6.0,
         basis=Pixels(spread=0.08),
     )
-    for row, (regularizer, steps) in enumerate(
-        [
-            (gaussian_blur(0.5, every=4, first=0) + clip_small_norm(50), 500),
-            (decay(0.3) + clip_small_norm(20), 750),
-            (decay(1e-4) + gaussian_blur(1.0, every=4, first=0), 1000),
-            (gaussian_blur(0.5, every=4, first=0) + clip_small_contribution(90), 500),
-        ]
-    )
+    for row, (regularizer, steps) in _TABLE.items()
 )
 _HORAMA = Recipe(
     name="horama",

@@ -294,8 +294,7 @@ def gaussian_blur(image: Tensor, strength: float, step: int, every: int = 1, fir
     for dim in (2, 3):  # the mirror stands beyond the last pixel, as in scipy, where torchvision's stands on it
         ends = image.narrow(dim, 0, radius).flip(dim), image.narrow(dim, -radius, radius).flip(dim)
         image = torch.cat([ends[0], image, ends[1]], dim)
-    blurred: Tensor = torchvision_blur(image, [2 * radius + 1] * 2, [strength] * 2)
-    return blurred[:, :, radius:-radius, radius:-radius]
+    return torchvision_blur(image, [2 * radius + 1] * 2, [strength] * 2)[:, :, radius:-radius, radius:-radius]
 
 
 @kind("projection", strengths=(1e-4, 0.3), default=0.01)

@@ -4,7 +4,7 @@ import difflib
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import torch
 from torch import Tensor
@@ -19,8 +19,8 @@ Schedule = Literal["constant", "fading", "progress"]
 OptimizerMaker = Callable[[list[Tensor]], torch.optim.Optimizer]
 Some = TypeVar("Some", bound="Settings")
 
-OBJECTIVES: tuple[Objective, ...] = ("score", "probability", "log_probability")
-SCHEDULES: tuple[Schedule, ...] = ("constant", "fading", "progress")
+OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
+SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
 LIVE = ("regularizer", "learning_rate", "objective", "steps")  # the settings that may be turned while an ascent runs
 
 
@@ -34,21 +34,14 @@ class HalfAdam(torch.optim.Optimizer):
     power 1/4, times the same power of the image's mean. Each image of a batch, along the first dimension, is alone.
     """
 
-    def __init__(
-        self,
-        params: Iterable[Tensor],
-        lr: float = 0.035,
-        betas: tuple[float, float] = (0.5, 0.99),
-        maximize: bool = False,
-    ) -> None:
-        super().__init__(params, {"lr": lr, "betas": betas, "maximize": maximize})
+    def __init__(self, params: Iterable[Tensor], lr: float = 0.035, betas: tuple[float, float] = (0.5, 0.99)) -> None:
+        super().__init__(params, {"lr": lr, "betas": betas})
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """One step, from the gradients as they are."""
         for group in self.param_groups:
             first, second = group["betas"]
-            sign = 1 if group["maximize"] else -1
             for parameter in group["params"]:
                 state, gradient = self.state[parameter], parameter.grad
                 if not state:
@@ -59,7 +52,7 @@ class HalfAdam(torch.optim.Optimizer):
                 mean = state["mean"] / (1 - first ** state["step"])
                 square = state["square"] / (1 - second ** state["step"])
                 whole = square.flatten(1).mean(dim=1).reshape(-1, *[1] * (square.ndim - 1))
-                parameter.add_(mean / ((square * whole) ** 0.25 + 1e-12), alpha=sign * group["lr"])
+                parameter.add_(mean / ((square * whole) ** 0.25 + 1e-12), alpha=-group["lr"])
 
 
 # Each optimizer by name: its class, what else it is told, and the learning rate where none is given.
@@ -117,8 +110,7 @@ class Settings:
             raise VizkitError(f"The learning rate must be a finite number above 0, not {rate!r}. Try 1.")
         fitted = {"regularizer": regularizer, "steps": int(self.steps), "optimizer_options": options}
         fitted |= {"learning_rate": rate if rate is None else float(rate), "basis": as_basis(self.basis)}
-        for name, value in fitted.items():
-            object.__setattr__(self, name, value)
+        vars(self).update(fitted)  # frozen from here on
 
     def but(self: Some, **changes: Any) -> Some:
         """

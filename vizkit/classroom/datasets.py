@@ -64,8 +64,7 @@ def polygon(x: Field, y: Field, corners: int) -> Field:
     """Below zero inside a regular polygon with one corner at the top."""
     sector = np.pi / corners
     angle = np.mod(np.arctan2(x, -y) + sector, 2 * sector) - sector
-    field: Field = np.hypot(x, y) * np.cos(np.abs(angle) - sector) - np.cos(sector)
-    return field
+    return np.hypot(x, y) * np.cos(np.abs(angle) - sector) - np.cos(sector)
 
 
 def star(x: Field, y: Field) -> Field:
@@ -74,8 +73,7 @@ def star(x: Field, y: Field) -> Field:
     along, across = np.hypot(x, y) * np.cos(angle), np.hypot(x, y) * np.sin(angle)
     inner = 0.42 * np.cos(np.pi / 5), 0.42 * np.sin(np.pi / 5)  # the notch between two rays; the tip is (1, 0)
     slope = (1 - inner[0]) / inner[1]
-    field: Field = (along + slope * across - 1) / np.hypot(1, slope)
-    return field
+    return (along + slope * across - 1) / np.hypot(1, slope)
 
 
 def bar(x: Field, y: Field, half_width: float, half_height: float) -> Field:

@@ -1,10 +1,6 @@
 """Trainer: watch a small CNN learn, and stop it when it has learned enough."""
 
-import time
-
-from ..figures import live_figure, png
-from ..widgets.panel import CURVE_EVERY, JobPanel
-from ..widgets.parts import Picture
+from ..widgets.panel import Curve, JobPanel
 from .lessons import draw_training_curves
 from .training import Training
 
@@ -25,9 +21,9 @@ class Trainer(JobPanel):
     def __init__(self, training: Training) -> None:
         super().__init__()
         self.training = training
-        self._begun, self._curve_drawn = 0, 0.0
+        self._begun = 0
         self.start.tooltip = "Train, or go on with it"
-        self.curve, self._figure = Picture().add_class("vizkit-training"), live_figure(columns=2)
+        self.curve = Curve(columns=2).add_class("vizkit-training")
         self._arrange([self.curve], [self.message])
 
     def _begin(self) -> Training:
@@ -41,12 +37,6 @@ class Trainer(JobPanel):
         self.start.disabled = self.loop.busy or training.step >= training.steps
         self.start.description = "Go on" if 0 < training.step < training.steps else "Start"
         self._show_progress(training.step, training.steps, str(training.device), self._begun)
-        now = time.perf_counter()
-        if now - self._curve_drawn > CURVE_EVERY or not self.loop.busy:
-            self._curve_drawn = now
-            draw_training_curves(self._figure.axes, training)
-            self.curve.show(("png", png(self._figure)), self._words())
-
-    def _words(self) -> str:
-        checked = f", {self.training.checks[-1][1]:.1%} of unseen pictures right" if self.training.checks else ""
-        return f"training curves: step {self.training.step} of {self.training.steps}{checked}"
+        checked = f", {training.checks[-1][1]:.1%} of unseen pictures right" if training.checks else ""
+        words = f"training curves: step {training.step} of {training.steps}{checked}"
+        self.curve.grow(lambda axes: draw_training_curves(axes, training), words, not self.loop.busy)

@@ -157,9 +157,8 @@ class Training:
 
     def classifier(self, name: str | None = None) -> Classifier:
         """The network as it is now, ready for class models."""
-        data, device = self.data, self.device
-        size = (data.pictures.shape[2], data.pictures.shape[3])
-        name = name or data.name
+        data, device, name = self.data, self.device, name or self.data.name
+        size = data.pictures.shape[2:]
         return Classifier(self.network, data.labels, size=size, mean=data.mean, std=data.std, name=name, device=device)
 
     def _images(self, pictures: Tensor) -> Tensor:
@@ -169,5 +168,4 @@ class Training:
     @torch.no_grad()
     def _scores(self, pictures: Tensor) -> Tensor:
         self.network.eval()
-        scores: Tensor = self.network(self._images(pictures))
-        return scores
+        return self.network(self._images(pictures))

@@ -45,7 +45,7 @@ def load_weights(module: Module, path: str | Path) -> Module:
     try:
         target.load_state_dict({wanted.get(name, name): weights[key] for name, key in given.items()})
     except Exception as error:
-        for name, value in target.state_dict().items():
+        for name, value in target.state_dict().items():  # its own way in may be what failed
             if isinstance(value, Tensor):
                 value.copy_(before[name])
         remedy = "Make the network as it was when they were saved, with the same head."

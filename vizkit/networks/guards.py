@@ -48,8 +48,8 @@ def guarded(scorer: Scorer, pair: Tensor) -> tuple[Scorer, int]:
     else:
         scores, gradient = climb(scorer, pair, alone.shape[1])
     if not gradient.isfinite().all():
-        hint = "Has its forward a root, a norm or a logarithm of zero? Add a small number inside."
-        raise VizkitError(f"The gradient of {scorer.name} is not finite. {hint}")
+        hint = "is not finite. Has its forward a root, a norm or a logarithm of zero? Add a small number inside."
+        raise VizkitError(f"The gradient of {scorer.name} {hint}")
     doubts = []
     if not is_exact and not close(scores[:1], alone):
         mixed = f"{scorer.name} scores a picture otherwise when another is beside it: a layer works as in training."

@@ -39,7 +39,7 @@ def load(
     if name in BUILTIN + SMALL and weights is not None:
         raise VizkitError(f'{name} has one version of its weights, and no {weights!r}: vizkit.load("{name}").')
     if name in SMALL:
-        return small_network(Path(__file__).parent / "weights" / f"{name}.pt", f'vizkit.load("{name}")', device)
+        return small_network(Path(__file__).parent / "weights" / f"{name}.pt", f'vizkit.load("{name}")', name, device)
     if name in BUILTIN:
         cnn, labels = efficientnet_lite.pretrained(name), torchvision.models.ResNet18_Weights.DEFAULT.meta["categories"]
         size, mean, std = efficientnet_lite.VERSIONS[name][-1], efficientnet_lite.MEAN, efficientnet_lite.STD
@@ -81,13 +81,13 @@ def as_classifier(net: Classifier | str | None) -> Classifier:
     raise VizkitError(f"A network is a Classifier, or a name of vizkit.networks(), not {what}.")
 
 
-def small_network(file: Path, code: str, device: str | torch.device | None = None) -> Classifier:
+def small_network(file: Path, code: str, name: str, device: str | torch.device | None = None) -> Classifier:
     """A small CNN out of a file that `tests/benchmarks/train_small.py` wrote; `code` is Python that loads it again."""
     saved = read(file)
     cnn = small_cnn(saved["channels"], len(saved["labels"]), saved["size"], saved["width"])
     cnn.load_state_dict(saved["weights"])
     how = {key: saved[key] for key in ("labels", "size", "mean", "std")}
-    net = Classifier(cnn, **how, name=file.stem, device=device)
+    net = Classifier(cnn, **how, name=name, device=device)
     net.code = code
     return net
 

@@ -13,6 +13,7 @@ from weakref import WeakSet
 
 import ipywidgets as W
 from IPython import get_ipython
+from matplotlib.axes import Axes
 
 from .. import figures
 from ..ascent import Ascent, Step
@@ -24,6 +25,21 @@ from .parts import Page, Picture, curve_words, download_link, error_text, note, 
 from .run_loop import RunLoop
 
 CURVE_EVERY = 0.4  # seconds between two drawings of a curve: it costs more than a picture and changes less
+
+
+class Curve(Picture):
+    """Curves that grow."""
+
+    def __init__(self, columns: int = 1) -> None:
+        super().__init__()
+        self._figure, self._drawn = figures.live_figure(columns), 0.0
+
+    def grow(self, draw: Callable[[list[Axes]], None], words: str, at_once: bool) -> None:
+        """Draws them anew, with `draw`, which is given the axes, if it is time to."""
+        if at_once or time.perf_counter() - self._drawn > CURVE_EVERY:
+            self._drawn = time.perf_counter()
+            draw(self._figure.axes)
+            self.show(("png", figures.png(self._figure)), words)
 
 
 class JobPanel(W.VBox):
@@ -204,8 +220,7 @@ class RunPanel(JobPanel):
         self.save_png = self._button("Save PNG", "download", "The picture, with its settings inside", self._save, "png")
         self.save_gif = self._button("Save GIF", "film", "The whole run as an animation", self._save, "gif")
         self.show_code = self._button("Show the code", "code", "The lines that make exactly this picture", self._code)
-        self.curve = Picture().add_class("vizkit-score") if curve else None
-        self._figure, self._curve_drawn = figures.live_figure(), 0.0
+        self.curve = Curve().add_class("vizkit-score") if curve else None
         self._names: list[str] = []  # of the images, for the curve; without any, it shows the class labels
 
     @property
@@ -256,11 +271,9 @@ class RunPanel(JobPanel):
             self._shown = Frame(ascent, step, history[step], frames[step])
             self._show_frame(self._shown)
         self._show_progress(ascent.step, ascent.steps, str(ascent.net.device))
-        now = time.perf_counter()
-        if self.curve and (now - self._curve_drawn > CURVE_EVERY or not self.loop.busy):
-            self._curve_drawn = now
-            figures.draw_score_curve(self._figure.axes[0], ascent, self._names)
-            self.curve.show(("png", figures.png(self._figure)), curve_words(ascent, self._names))
+        if self.curve:
+            draw, words = figures.draw_score_curve, curve_words(ascent, self._names)
+            self.curve.grow(lambda axes: draw(axes[0], ascent, self._names), words, not self.loop.busy)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """The widget, and beside it the picture, for viewers without widgets."""

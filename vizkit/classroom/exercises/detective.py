@@ -28,12 +28,8 @@ def suspects() -> dict[str, Classifier]:
 
     Three small CNNs, A, B and C, trained on pictures of coloured shapes. One of them cheats.
     """
-    found = {}
-    for name in "ABC":
-        file = Path(__file__).with_name(f"detective-{name.lower()}.pt")
-        found[name] = small_network(file, f'vizkit.exercises.suspects()["{name}"]')
-        found[name].name = name
-    return found
+    files = {name: Path(__file__).with_name(f"detective-{name.lower()}.pt") for name in "ABC"}
+    return {name: small_network(file, f'vizkit.exercises.suspects()["{name}"]', name) for name, file in files.items()}
 
 
 def checksum(part: str, value: object) -> str:

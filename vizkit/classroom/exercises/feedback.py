@@ -69,8 +69,8 @@ def answer(function: Function, *arguments: Any) -> Any:
         fits = (hint for pattern, hint in TORCH_SAYS.items() if re.search(pattern, str(error)))
         hint = next(fits, "call it yourself in a cell of your own: the traceback there shows the line.")
         raise NotYet(f"{name} stopped with {type(error).__name__}: {said}", hint) from None
-    given = result is not None and result is not ...
-    need(given, f"{name} returns nothing.", "its last line has to be a `return` with the result.")
+    is_there = result is not None and result is not ...
+    need(is_there, f"{name} returns nothing.", "its last line has to be a `return` with the result.")
     return result
 
 

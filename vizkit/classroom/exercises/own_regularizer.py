@@ -15,6 +15,7 @@ Penalty = Callable[[Tensor], Tensor]
 Mistaken = list[tuple[Penalty, str, str]]  # a formula, what to say of it, and a hint
 ALL = (1, 2, 3)
 BATCH = "which dimensions are summed? The first counts the images: it has to stay."
+SIGN = "a penalty is subtracted for you. Extreme values have to cost."
 MEAN_HINT = "the formula has a sum in it. A mean changes what a strength means whenever the image's size changes."
 
 
@@ -138,10 +139,7 @@ def _check(name: str, mine: Any, formula: Penalty, mistakes: Mistaken, seed: int
     _, images = toy(seed, batch=3 + seed % 2)
     leaf, value = images.clone().requires_grad_(True), formula(images)
     known = [(wrong(images), seen.format(n=images[0].numel()), hint) for wrong, seen, hint in mistakes]
-    known += [
-        (value.sum(), "one number for the whole batch.", BATCH),
-        (-value, "the sign is turned round.", "a penalty is subtracted for you. Extreme values have to cost."),
-    ]
+    known += [(value.sum(), "one number for the whole batch.", BATCH), (-value, "the sign is turned round.", SIGN)]
     got = answer(mine.function, leaf)
     compare(name, got, value, known, f"{name} gives one number for each image")
     hint = "no .item(), .detach() or no_grad: torch has to follow it."

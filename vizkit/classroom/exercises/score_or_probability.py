@@ -46,8 +46,8 @@ def check_make_both(make_both: Function, seed: int = 0) -> None:
     named = isinstance(both, dict) and set(both) == set(OBJECTIVES)
     need(named, "make_both returns no dictionary of both.", f"its keys have to be {' and '.join(OBJECTIVES)}.")
     for name, ascent in both.items():
-        kind = type(ascent).__name__
-        need(isinstance(ascent, Ascent), f"{name} is a {kind}, not an ascent.", "vizkit.ascend(…).run() returns one.")
+        seen = f"{name} is a {type(ascent).__name__}, not an ascent."
+        need(isinstance(ascent, Ascent), seen, "vizkit.ascend(…).run() returns one.")
         climbs = ascent.settings.objective
         hint = "what an ascent climbs is its objective. Without one, it is the score."
         need(climbs == name, f'the ascent called "{name}" climbs the {climbs}.', hint)
