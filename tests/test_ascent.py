@@ -79,7 +79,7 @@ OWN = {  # an optimizer of people's own, and the same of torch's, which descends
 def test_whatever_the_optimizer_it_climbs_as_torchs_own_descends(tiny, module, name):
     optimizer, oracle = OWN[name]
     ascent = vizkit.ascend(tiny, "star", optimizer=optimizer, steps=5)
-    image = ascent.start_image.requires_grad_(True)
+    image = ascent.start_image.clone().requires_grad_(True)
     descent = oracle(image)
     assert ascent.learning_rate == descent.param_groups[0]["lr"]
     for _ in range(5):

@@ -1,6 +1,7 @@
 """Where it runs. Without a GPU at hand: torch's fake tensors know what would be on one, and refuse to mix the two."""
 
 import copy
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 import vizkit
 from vizkit.bases import BASES, as_basis
-from vizkit.networks import default_device
+from vizkit.networks import as_device
 from vizkit.regularizers import catalogue
 
 GPU = torch.device("cuda", 0)
@@ -86,7 +87,8 @@ def test_a_photo_comes_to_the_network_s_device(net):
 @pytest.mark.parametrize(("there", "device"), [(True, "cuda"), (False, "cpu")])
 def test_the_gpu_is_taken_where_there_is_one(there, device, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
-    assert default_device() == torch.device(device)
+    monkeypatch.setattr(torch, "empty", lambda *_, device: SimpleNamespace(device=torch.device(device)))
+    assert as_device(None) == torch.device(device)
 
 
 def test_a_device_that_is_asked_for_is_taken_and_named(make_cnn):

@@ -449,6 +449,7 @@ class Shown(nn.Module):
         return self.cnn(image)
 
 
+@pytest.mark.filterwarnings("ignore:class 0 has not moved")  # in so few steps bytes do not
 @pytest.mark.parametrize("size", [(28, 28), (12, 16), (50, 30), (96, 130)], ids=str)
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", ["vizkit", "small", *PUBLISHED])
@@ -538,6 +539,7 @@ def test_progress_makes_each_image_rise_by_the_learning_rate_in_each_step(linear
     assert torch.allclose(ascent.image[:1], alone.image, atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:class 0 has not moved")
 def test_progress_stands_still_where_there_is_no_slope(make_cnn):
     flat = nn.Sequential(nn.Flatten(), nn.Linear(192, 2))
     nn.init.zeros_(flat[1].weight)

@@ -1,6 +1,7 @@
 """The engine: a class model grows one step at a time."""
 
 import math
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -18,6 +19,7 @@ from .checks import is_whole
 from .errors import Diverged, VizkitError
 from .images import Pictures, png, tile, to_pictures
 from .networks import Classifier, as_classifier
+from .own_torch import own_torch
 from .progress import counted
 from .recipes import Recipe, as_recipe
 from .regularization import Regularizer
@@ -79,7 +81,8 @@ class Ascent:
     (batch, channels, height, width)), `start_image` (what it started from), `history` (a `Step` for every step, and,
     once it has `finished`, a last look at the result; a further step reopens it), `scores` (those of the history,
     (steps, batch)), `frames`
-    ({step index: pictures}, thinned so that they take no more than 64 MB, or four frames).
+    ({step index: pictures}, thinned so that they take no more than 64 MB, or four frames), `doubt` (a sentence, where a
+    run came to nothing; it warns of it, unless it is to be `quiet`).
     """
 
     regularizer: Regularizer = knob("regularizer")
@@ -87,6 +90,7 @@ class Ascent:
     objective: Objective = knob("objective")
     steps: int = knob("steps")
 
+    @own_torch()
     def __next__(self) -> Step:
         """One step: forward, backward, update."""
         settings = self._begin()
@@ -94,12 +98,13 @@ class Ascent:
         scores = self.net(settings.regularizer.view(image, **self._around))
         scores = scores.reshape(-1, len(image), scores.shape[-1])  # (views, batch, classes): mostly one view an image
         penalties = settings.regularizer.penalty(image, **self._around)
-        goal = _climbed(scores, self._index, settings.objective).mean(dim=0) - penalties
+        goal = self._climbed(scores).mean(dim=0) - penalties
         gradient, uphill = torch.autograd.grad(goal.sum(), (image, self._parameters))
         seen = self._seen(scores, penalties), self._frame(image)
         self._update(uphill, gradient)
         return self._keep(*seen)
 
+    @own_torch()
     def __init__(self, net: Classifier, targets: list[int], settings: Settings, seed: int) -> None:
         self.net, self.targets, self.seed, self.basis = net, targets, seed, settings.basis
         settings = self._fitting(replace(settings, start=as_start(net, settings.start)))
@@ -117,6 +122,7 @@ class Ascent:
         self.start_image = self.image
         self._index = torch.tensor(targets, device=net.device)[:, None]
         self._stride, self.finished, self._one_back = 1, False, False
+        self.doubt, self.quiet = "", False
 
     def __repr__(self) -> str:
         made = f"{', '.join(self.labels)!r} on {self.net.name}, step {self.step} of {self.steps}"
@@ -145,7 +151,7 @@ class Ascent:
     @property
     def image(self) -> Tensor:
         """The zero-centred images, (batch, channels, height, width)."""
-        with torch.no_grad():
+        with own_torch(), torch.no_grad():
             return self.basis.decode(self.net, self._parameters).detach().clone()
 
     @property
@@ -189,12 +195,15 @@ class Ascent:
         """Stops here, and closes the history with a look at the whole image, at the network's own size: no view, no
         update."""
         if not self.finished:
-            with torch.no_grad():
+            with own_torch(), torch.no_grad():
                 image = self.basis.decode(self.net, self._parameters)
                 penalties = self.regularizer.penalty(image, **self._around)
                 look = self._seen(self.net(self.net.fitted(image))[None], penalties)
             self._keep(look, to_pictures(self.net, image))
             self.finished = True
+            self.doubt = self._doubt()
+            if self.doubt and not self.quiet:
+                warnings.warn(self.doubt, stacklevel=2)
         return self.history[-1]
 
     def restart_optimizer(self) -> None:
@@ -229,7 +238,7 @@ class Ascent:
         Writes the class model (a batch side by side) as a PNG that holds all it takes to make it again, by
         `vizkit.reproduce(path)`. Warns where there is something that it cannot hold.
         """
-        return saved.save(path, tile(self.pictures), self._so_far())
+        return saved.save(path, tile(self.pictures), self._so_far(), self._facts())
 
     # Bookkeeping.
 
@@ -264,11 +273,18 @@ class Ascent:
         self._acting = now
         return now
 
+    def _climbed(self, scores: Tensor) -> Tensor:
+        """What the ascent climbs, of scores (views, batch, classes): (views, batch)."""
+        if self._acting.objective != "score":
+            scores = self.net.probabilities(scores, log=self._acting.objective == "log_probability")
+        return scores.gather(2, self._index.expand(len(scores), -1, -1))[:, :, 0]
+
     def _seen(self, scores: Tensor, penalties: Tensor) -> Step:
         """What this step saw, checked to be finite; `scores`: (views, batch, classes)."""
         with torch.no_grad():
-            mean, probabilities = scores.mean(dim=0), scores.softmax(dim=2).mean(dim=0)
-            others = mean.scatter(1, self._index, -math.inf) if mean.shape[1] > 1 else mean
+            mean, probabilities = scores.mean(dim=0), self.net.probabilities(scores).mean(dim=0)
+            # Of one class alone the rival is that it is not there: the score zero, of which it is as likely as not.
+            others = mean.scatter(1, self._index, -math.inf) if mean.shape[1] > 1 else torch.zeros_like(mean)
             rivals = others.max(dim=1)
             own, probability = (of.gather(1, self._index)[:, 0] for of in (mean, probabilities))
             seen = torch.stack([own, penalties, probability, rivals.values, rivals.indices.to(own.dtype)]).tolist()
@@ -319,6 +335,28 @@ class Ascent:
                 self.frames = {k: v for k, v in self.frames.items() if k % self._stride == 0 or k == seen.index}
         return seen
 
+    def _doubt(self) -> str:
+        """What a run has come to, where that is nothing, and which knob to turn."""
+        made, history = self.step, self.history
+        if not made or self.changes:
+            return ""
+        now, start = self.image, self.start_image
+        rate = f"the learning rate (now {self.learning_rate:g})"
+        for at, label in enumerate(self.labels):
+            if torch.equal(now[at], start[at]):
+                return f"{label} has not moved: nothing here raises its score. Take another start, or raise {rate}."
+            if (
+                made >= 8
+                and (to_pictures(self.net, now[at : at + 1]) == to_pictures(self.net, start[at : at + 1])).all()
+            ):
+                return f"{label} has moved by less than a grey level in {made} steps. Raise {rate}."
+            goals = [step.probabilities[at] for step in history]
+            if self.objective == "score":
+                goals = [step.scores[at] - step.penalties[at] for step in history]
+            if made >= 8 and max(goals[1:]) <= goals[0]:
+                return f"{label} has not risen. Lower {rate}, or the strength of {self.regularizer}."
+        return ""
+
     def _go_back(self) -> None:
         """To the last good image, as if the update after it had never been made, and with a fresh optimizer."""
         with torch.no_grad():
@@ -334,6 +372,11 @@ class Ascent:
         self._go_back()
         remedy = f"Lower the learning rate (now {self.learning_rate:g}) or the strength of {self.regularizer}."
         raise Diverged(f"{what} at step {step}. The last good image is kept. {remedy}")
+
+    def _facts(self) -> dict[str, Any]:
+        """What tells its network from another, a few scores of the start image among it."""
+        with own_torch(), torch.no_grad():
+            return self.net.facts | {"scores": self.net(self.start_image[:1])[0, :8].nan_to_num(neginf=-1e9).tolist()}
 
     def _so_far(self) -> saved.Run:
         """What was made, whatever was turned since."""
@@ -380,6 +423,8 @@ def ascend(net: Any, target: Any, *, recipe: str | Recipe | None = None, seed: i
     """
     net = as_classifier(net)
     targets = net.indices(target)
+    if masked := [net.labels[index] for index in targets if not net.climbable[index]]:
+        raise VizkitError(f"{net.name} masks {', '.join(masked)}: the score is -inf, whatever the picture.")
     if not is_whole(seed) or not -(2**63) <= seed < 2**63:
         raise VizkitError(f"A seed is a whole number of 64 bits, not {seed!r}.")
     chosen = (Settings() if recipe is None else as_recipe(recipe, net)).but(**settings)
@@ -396,12 +441,15 @@ def reproduce(path: str | Path, net: Any = None, *, progress: bool = False, **yo
 
     Makes the ascent of a PNG that `Ascent.save` wrote again, from the file alone, without running anything in it. `net`
     is needed where it was your own CNN, and an `optimizer`, `basis` or `start` where the file could not hold yours.
-    `progress` as in `Ascent.run`. Raises `VizkitError` for a file without settings, or with settings that are damaged.
+    `progress` as in `Ascent.run`. Raises `VizkitError` for a file without settings, or with settings that are damaged,
+    and where `net` is not the network of the file: other labels, another input, other scores.
     """
     run = saved.load_run(path, yours)
-    net = saved.read_network(run.network) if net is None else as_classifier(net)
+    is_theirs, net = net is not None, saved.read_network(run.network) if net is None else as_classifier(net)
     try:
         ascent = ascend(net, run.targets, seed=run.seed, **vars(run.settings))
+        if is_theirs:
+            saved.check_network(path, run.facts, ascent._facts())
         steps = _replay(ascent, run.changes)
         for _ in counted(ascent, str, steps) if progress else steps:
             pass
@@ -418,12 +466,3 @@ def _replay(ascent: Ascent, changes: tuple[saved.Change, ...]) -> Iterator[Step]
             yield from islice(ascent, 1)
         except Diverged:  # as it did then, in a file of version 0.1.0, which does not say so
             ascent.finish()
-
-
-def _climbed(scores: Tensor, index: Tensor, objective: Objective) -> Tensor:
-    """What the ascent climbs, of scores (views, batch, classes): (views, batch)."""
-    if objective == "probability":
-        scores = scores.softmax(dim=2)
-    elif objective == "log_probability":
-        scores = scores.log_softmax(dim=2)
-    return scores.gather(2, index.expand(len(scores), -1, -1))[:, :, 0]

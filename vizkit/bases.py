@@ -8,6 +8,7 @@ start of one image: parameters, (1, …); `decode`, which is differentiable, mak
 import math
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -214,7 +215,7 @@ def as_start(net: Classifier, start: Any) -> str | Tensor:
         return start
     if isinstance(start, Tensor) and start.is_floating_point():
         return start.detach().to(net.device, torch.float32, copy=True, memory_format=torch.contiguous_format)
-    if isinstance(start, str) and not start.lower().endswith((".png", ".jpg", ".jpeg")):
+    if isinstance(start, str) and not Path(start).suffix and not Path(start).exists():
         raise VizkitError(f'A start is one of {", ".join(STARTS)}, a tensor, a picture or its path, not "{start}".')
     return from_picture(net, start)
 

@@ -3,17 +3,20 @@
 import threading
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torchvision.models import ResNet18_Weights
 from torchvision.transforms.functional import resize
 
 from .errors import VizkitError
-from .images import Pictures
-from .networks import Classifier, load
+from .images import as_photo
+from .networks import Classifier, as_classifier, load
+from .own_torch import own_torch
 
 
 @dataclass(frozen=True)
@@ -37,26 +40,27 @@ class Opinion:
         return f"second opinion: {self.probability:.2f}{sees}"
 
 
-def second_opinion(pictures: Pictures, targets: Any, judge: Classifier | None = None) -> list[Opinion]:
+def second_opinion(pictures: Any, targets: Any, judge: Classifier | str | None = None) -> list[Opinion]:
     """
     >>> vizkit.second_opinion(np.zeros((1, 224, 224, 3), np.uint8), "flamingo")[0].rank > 1
     True
 
-    Another network's opinion of pictures that it took no part in: uint8, (batch, height, width, 3), resized to its own
-    input. `targets`: the class of each picture, or one for all; labels are safest, since they mean the same to every
-    judge. `judge`: any `Classifier`; None takes EfficientNet-Lite2, which comes with the install. A class score says
-    how much a picture excites the network that made it; only one that was not asked can say whether it shows the thing.
-    Of two networks with the same training data, though, the second may share the blind spots of the first.
+    Another network's opinion of pictures that it took no part in: uint8, (batch, height, width, 3), or whatever else is
+    a photo (see `vizkit.images.as_photo`), one or several, resized to its own input. `targets`: the class of each
+    picture, or one for all; labels are safest, since they mean the same to every judge. `judge`: any `Classifier`; None
+    takes EfficientNet-Lite2, which comes with the install. A class score says how much a picture excites the network
+    that made it; only one that was not asked can say whether it shows the thing. Of two networks with the same training
+    data, though, the second may share the blind spots of the first.
 
     Raises `VizkitError` where the judge does not know a class.
     """
-    judge = judge or default_judge()
-    indices = judge.indices(targets)
-    indices *= len(pictures) if len(indices) == 1 else 1
-    if len(indices) != len(pictures):
-        raise VizkitError(f"{len(indices)} targets for {len(pictures)} picture(s). Give one, or one a picture.")
-    with torch.inference_mode():
-        probabilities = judge(_as_input(judge, pictures)).softmax(dim=1)
+    judge = default_judge() if judge is None else as_classifier(judge)
+    indices, photos = judge.indices(targets), _photos(pictures)
+    indices *= len(photos) if len(indices) == 1 else 1
+    if len(indices) != len(photos):
+        raise VizkitError(f"{len(indices)} targets for {len(photos)} picture(s). Give one, or one a picture.")
+    with own_torch(), torch.no_grad():
+        probabilities = judge.probabilities(judge(torch.cat([_as_input(judge, photo) for photo in photos])))
     return [_opinion(judge.labels, row, index) for row, index in zip(probabilities, indices, strict=True)]
 
 
@@ -84,7 +88,21 @@ def _judge() -> Classifier:
     return load("efficientnet_lite2")
 
 
-def _as_input(judge: Classifier, pictures: Pictures) -> Tensor:
-    values = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).to(judge.device) / 255
-    values = resize(values, [judge.height, judge.width], antialias=True)
-    return judge.normalise(values[:, : judge.channels])
+def _photos(pictures: Any) -> list[Image.Image]:
+    """One picture or several, as photos; as torch has them, the channels come first."""
+    if isinstance(pictures, (Tensor, np.ndarray)):
+        array = np.asarray(pictures.detach().cpu() if isinstance(pictures, Tensor) else pictures)
+        if array.ndim in (3, 4) and array.shape[-3] in (1, 3) and array.shape[-1] not in (1, 3):
+            array = np.moveaxis(array, -3, -1)
+        pictures = array if array.ndim == 4 else array[None]
+    elif isinstance(pictures, (str, Path, Image.Image)):
+        pictures = [pictures]
+    return [as_photo(one) for one in pictures]
+
+
+def _as_input(judge: Classifier, photo: Image.Image) -> Tensor:
+    array = np.array(photo.convert("L" if judge.channels == 1 else "RGB"))
+    values = (
+        torch.from_numpy(array).reshape(1, photo.height, photo.width, -1).permute(0, 3, 1, 2).to(judge.device) / 255
+    )
+    return judge.normalise(resize(values, [judge.height, judge.width], antialias=True))

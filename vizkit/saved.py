@@ -8,14 +8,14 @@ import secrets
 import warnings
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, PngImagePlugin
 from torch import Tensor
 
 from .bases import BASES, STARTS
@@ -27,7 +27,7 @@ from .regularizers import catalogue
 from .settings import LIVE, Settings
 
 Change = tuple[int, str, Any]  # after so many steps, this knob was turned to that
-KEY, START = "vizkit", "vizkit start"  # of the texts in a PNG
+KEY, START, FACTS = "vizkit", "vizkit start", "vizkit network"  # of the texts in a PNG
 LONGEST, LARGEST = 10**6, 2**28  # characters of code, bytes of a start image
 RESTART = "restart_optimizer"  # a change that is no knob: the optimizer began anew
 YOURS = {"start": "photo", "optimizer": "optimizer", "basis": "basis"}  # what stands for that which code cannot hold
@@ -44,6 +44,7 @@ class Run:
     seed: int
     settings: Settings
     changes: tuple[Change, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)  # what tells the network from another
 
 
 def write(run: Run) -> str:
@@ -154,11 +155,13 @@ def write_whole(path: str | Path, content: bytes) -> Path:
     return path
 
 
-def save(path: str | Path, picture: Pictures, run: Run) -> Path:
-    """Writes the picture as a PNG that holds the run and the versions that made it. Warns of what it cannot hold."""
+def save(path: str | Path, picture: Pictures, run: Run, facts: Mapping[str, Any]) -> Path:
+    """Writes the picture as a PNG that holds the run, the versions that made it, and what tells its network from
+    another. Warns of what it cannot hold."""
     metadata, stream = PngImagePlugin.PngInfo(), io.BytesIO()
     metadata.add_text(KEY, write(run))  # not zipped: of zipped text, Pillow reads no more than 1 MB
     metadata.add_text("Software", f"vizkit {VERSION}, torch {torch.__version__}")
+    metadata.add_text(FACTS, json.dumps(facts))
     if isinstance(run.settings.start, Tensor):
         metadata.add_text(START, _to_text(run.settings.start))
     Image.fromarray(picture).save(stream, format="PNG", pnginfo=metadata)
@@ -174,8 +177,8 @@ def load_run(path: str | Path, given: Mapping[str, Any]) -> Run:
     """The run that a PNG holds, whichever version wrote it; `given` are the settings that it cannot hold."""
     try:
         with Image.open(path) as picture:
-            text, start = picture.info.get(KEY), picture.info.get(START)
-    except (ValueError, UnidentifiedImageError) as error:  # or text that is too long to be settings
+            text, start, facts = (picture.info.get(key) for key in (KEY, START, FACTS))
+    except (ValueError, OSError) as error:  # or text that is too long to be settings
         raise VizkitError(f"{path} is no picture that can be read: {error}.") from error
     if not text:
         raise VizkitError(f"{path} carries no settings. Write it with ascent.save(path).")
@@ -183,9 +186,22 @@ def load_run(path: str | Path, given: Mapping[str, Any]) -> Run:
     try:
         if text.startswith("{"):
             return _read_json(text)
-        return read(text, ({YOURS["start"]: _from_text(start)} if start else {}) | yours)
+        run = read(text, ({YOURS["start"]: _from_text(start)} if start else {}) | yours)
+        return replace(run, facts=dict(json.loads(facts or "{}")))
     except Exception as error:  # of damaged text, Python's parser and the makers raise whatever they do
         raise VizkitError(f"The settings in {path} cannot be read: {type(error).__name__} {error}"[:400]) from error
+
+
+def check_network(path: str | Path, told: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+    """Raises `VizkitError` where a network is not the one that a file tells of."""
+    for name in (name for name in facts if name in told):
+        alike = told[name] == facts[name]
+        if name == "scores":
+            then, now = np.array(told[name], float), np.array(facts[name], float)
+            alike = then.shape == now.shape and np.abs(then - now).max() <= 1e-3 * np.abs(then).max()
+        if not alike:
+            both = "or stand in another order" if name == "labels" else f"{told[name]} then, {facts[name]} now"
+            raise VizkitError(f"{path} was made with another network: its {name} differ, {both}"[:400] + ".")
 
 
 def _to_text(image: Tensor) -> str:

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import Diverged, VizkitError
-from ..networks import Classifier, default_device
+from ..networks import Classifier, as_device
+from ..own_torch import own_torch
 from ..progress import counted
 from .datasets import Dataset
 
@@ -67,7 +68,7 @@ class Training:
     ) -> None:
         if epochs < 1 or not 0 < batch <= len(data.pictures):
             raise VizkitError(f"epochs start at 1, a batch has 1 to {len(data.pictures)} pictures: {epochs}, {batch}.")
-        self.device = torch.device(device) if device is not None else default_device()
+        self.device = as_device(device)
         self.network, self.data, self.batch, self.push = network.to(self.device), data, batch, push
         self.history: list[TrainingStep] = []
         self.checks: list[tuple[int, float]] = []
@@ -111,7 +112,7 @@ class Training:
                     part.load_state_dict(state)
             raise
 
-    @torch.enable_grad()
+    @own_torch()
     def _one_step(self) -> TrainingStep:
         images, targets = self._pushed or self._batch(self.step // (2 if self.push else 1))
         images.requires_grad_(self.push > 0)
@@ -165,6 +166,7 @@ class Training:
         """Zero-centred images, as the network takes them."""
         return (pictures.to(self.device) / 255 - self._mean) / self._std
 
+    @own_torch()
     @torch.no_grad()
     def _scores(self, pictures: Tensor) -> Tensor:
         self.network.eval()

@@ -73,7 +73,7 @@ def draw_score_curve(axes: Axes, ascent: Ascent, names: Sequence[str] = ()) -> N
     steps = [step.index for step in history]
     for image, label in enumerate(names or ascent.labels):
         axes.plot(steps, [step.scores[image] for step in history], color=COLOURS[image % 6], linewidth=2, label=label)
-    if history and len(ascent.labels) == 1:
+    if history and len(ascent.labels) == 1 < len(ascent.net.labels):
         rival = f"strongest rival: {ascent.net.labels[history[-1].rivals[0]]}"
         axes.plot(steps, [s.rival_scores[0] for s in history], "--", color=COLOURS[1], label=rival)
         if any(step.penalties[0] for step in history):

@@ -1,13 +1,16 @@
 """Weights from a file. Nothing in the file is run: it is read as numbers and names alone."""
 
+import codecs
 import copy
 import pickle
 import reprlib
+import warnings
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,12 +18,14 @@ from ..errors import VizkitError
 from .preparing import as_module, name_of
 
 INSIDE = ("state_dict", "model_state_dict", "model")  # where training scripts put the weights
-AROUND = ("module.", "_orig_mod.", "model.", "net.")  # what DataParallel, torch.compile and Lightning put before names
+WRAPPERS = ("module", "_orig_mod")  # what DataParallel and torch.compile put into names
+NUMPY = [np.dtype, np.ndarray, np.float64(0).__reduce__()[0], np.zeros(0).__reduce__()[0], codecs.encode]
+NUMPY += [getattr(np.dtypes, name) for name in np.dtypes.__all__]  # numbers, too, as training scripts save them
 
 Module = TypeVar("Module", bound=nn.Module)
 
 
-def load_weights(module: Module, path: str | Path) -> Module:
+def load_weights(module: Module, path: str | Path, key: str | None = None) -> Module:
     """
     >>> cnn = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(28 * 28, 2))
     >>> torch.save(cnn.state_dict(), folder / "cnn.pth")
@@ -31,19 +36,18 @@ def load_weights(module: Module, path: str | Path) -> Module:
     )
 
     Fills the module with the weights of a checkpoint file, and returns it. No code in the file is run. The weights may
-    lie under "state_dict", "model_state_dict" or "model", and their names begin as DataParallel, torch.compile or
-    Lightning make them.
+    lie under "state_dict", "model_state_dict" or "model", or `key`; wrappers such as DataParallel may have put their
+    words into the names; and there may be other things beside them. Warns where a file holds several sets of weights.
 
     Raises `VizkitError`, and leaves the module as it was, where the file is missing, damaged, of another kind or holds
     code, or where its names or shapes are not the module's.
     """
     target = as_module(module)
-    weights, own = read_weights(path), target.state_dict()
-    namings = [({name: name for name in weights}, {name: name for name in own}), (_bare(weights), _bare(own))]
-    given, wanted = max(namings, key=lambda names: len(names[0].keys() & names[1].keys()))
+    own = target.state_dict()
+    weights = matched(read_weights(path, key), own)
     before = copy.deepcopy(own)
     try:
-        target.load_state_dict({wanted.get(name, name): weights[key] for name, key in given.items()})
+        target.load_state_dict(weights)
     except Exception as error:
         for name, value in target.state_dict().items():  # its own way in may be what failed
             if isinstance(value, Tensor):
@@ -53,24 +57,63 @@ def load_weights(module: Module, path: str | Path) -> Module:
     return module
 
 
-def read_weights(path: str | Path) -> dict[str, Tensor]:
+def read_weights(path: str | Path, key: str | None = None) -> dict[str, Tensor]:
     """The state dict in a checkpoint file; an error that names the file and what it holds."""
     content = read(path)
-    while isinstance(content, Mapping) and (inside := [key for key in INSIDE if isinstance(content.get(key), Mapping)]):
-        content = content[inside[0]]
-    parts = content if isinstance(content, Mapping) else {}
-    is_state = [isinstance(key, str) and (isinstance(parts[key], Tensor) or "_extra_state" in key) for key in parts]
-    if not parts or not all(is_state):
-        found = f"a {type(content).__name__} of {reprlib.repr([*parts])}"
-        remedy = "Save cnn.state_dict(), or take it out: cnn.load_state_dict(torch.load(path, weights_only=True)[…])."
+    while isinstance(content, Mapping):
+        sets = [
+            one for one, part in content.items() if _is_state(part) or (one in INSIDE and isinstance(part, Mapping))
+        ]
+        usual = [one for one in ([key] if key else INSIDE) if one in sets]
+        if not usual:
+            break
+        if len(sets) > 1 and key is None:
+            others = ", ".join(f"key={one!r}" for one in sets if one != usual[0])
+            warnings.warn(f"{path} holds several sets of weights. {usual[0]!r} is taken; else: {others}.", stacklevel=3)
+        content, key = content[usual[0]], None
+    if key is not None or not _is_state(content):
+        found = f"a {type(content).__name__} of {reprlib.repr([*content] if isinstance(content, Mapping) else [])}"
+        remedy = (
+            "Name the part that is one, key=…, or save cnn.state_dict() alone and load that: load_state_dict's form."
+        )
         raise VizkitError(f"{path} holds no state dict in a usual place, but {found}. {remedy}")
-    return dict(parts)
+    return dict(content)
+
+
+def _is_state(part: Any) -> bool:
+    """Whether it is a table of weights by name."""
+    entries = part.items() if isinstance(part, Mapping) else ()
+    named = [isinstance(name, str) and (isinstance(one, Tensor) or "_extra_state" in name) for name, one in entries]
+    return bool(named) and all(named)
+
+
+def matched(weights: Mapping[str, Tensor], own: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The weights by the module's own names, where those are found under one prefix, whatever wrappers have put into
+    them; else as they are."""
+    given, wanted = ({_bare(name): name for name in names} for names in (weights, own))
+    shared = {name.split(".")[0] + "." for name in wanted} if wanted else set()
+    for outer in ("", *(shared if len(shared) == 1 else ())):
+        names = {name.removeprefix(outer): full for name, full in wanted.items()}
+        needed = {name for name in names if not name.endswith("num_batches_tracked")}
+        first = min(needed, default="")
+        for prefix in sorted((name.removesuffix(first) for name in given if name.endswith(first)), key=len):
+            under = {name.removeprefix(prefix): full for name, full in given.items() if name.startswith(prefix)}
+            if needed and needed <= under.keys() and prefix[-1:] in ("", "."):
+                extra = {name for name in under.keys() - names.keys() if weights[under[name]].ndim and not prefix}
+                return {names.get(name, name): weights[under[name]] for name in (names.keys() | extra) & under.keys()}
+    return dict(weights)
+
+
+def _bare(name: str) -> str:
+    """A name without what DataParallel, AveragedModel and torch.compile put into it."""
+    return ".".join(part for part in name.split(".") if part not in WRAPPERS)
 
 
 def read(path: str | Path) -> Any:
     """What torch.save wrote into a file, numbers and names alone; an error that says what else the file is."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(NUMPY):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         # Not "from error": torch's own words recommend to run the code.
         raise VizkitError(f"{path} {_trouble(Path(path), error)}") from None
@@ -81,9 +124,13 @@ def _trouble(path: Path, error: Exception) -> str:
     if not path.is_file() or isinstance(error, PermissionError):
         return "is not there, as a file, or may not be read. See its name, its folder and its permissions."
     with path.open("rb") as stream:
-        head = stream.read(10)
-    if path.suffix == ".safetensors" or head[8:] == b'{"':
+        head = stream.read(24)
+    if path.suffix == ".safetensors" or head[8:10] == b'{"':
         return "is a safetensors file: fill the network, cnn.load_state_dict(safetensors.torch.load_file(path))."
+    if head.startswith(b"version https://git-lfs"):
+        return "is a pointer of Git LFS, not the file itself: git lfs pull fetches that."
+    if head.startswith(b"\x89HDF") or path.suffix in (".h5", ".keras", ".onnx", ".tflite", ".pb"):
+        return "is of another framework. vizkit takes a torch.nn.Module, and its weights as torch.save writes them."
     names = zipfile.ZipFile(path).namelist() if zipfile.is_zipfile(path) else []
     programs = {"/code/": "jit", "exported_program.json": "export", "models/model.json": "export"}
     for part, kind in programs.items():
@@ -92,11 +139,3 @@ def _trouble(path: Path, error: Exception) -> str:
     if isinstance(error, pickle.UnpicklingError) and (names or head[:1] == b"\x80"):
         return "holds code, which was not run. Where it was made: torch.save(cnn.state_dict(), path), and load that."
     return "is not a checkpoint that torch.save has made, or it is damaged. Save or download it again."
-
-
-def _bare(names: Iterable[str]) -> dict[str, str]:
-    """The names without what wrappers put before all of them: {bare: as it is}."""
-    bare = {name: name for name in names}
-    while bare and (shared := [start for start in AROUND if all(name.startswith(start) for name in bare)]):
-        bare = {name.removeprefix(shared[0]): full for name, full in bare.items()}
-    return bare

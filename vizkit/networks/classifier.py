@@ -4,6 +4,8 @@ import difflib
 import operator
 import re
 import reprlib
+import unicodedata
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,9 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import VizkitError
-from .guards import Scorer, guarded, takes
+from ..own_torch import own_torch
+from .guards import Scorer, first_convolution, guarded, probes, takes
 from .outputs import Scores
-from .preparing import as_module, first_convolution, name_of, prepared
+from .preparing import as_module, name_of, prepared
 
 
 class Classifier:
@@ -37,9 +40,13 @@ class Classifier:
     scores: where the class scores are if the module returns more than one tensor: a key ("logits"), an index, the name
         of an attribute, or a function of what it returns.
 
-    Raises `VizkitError` where these do not fit the module, where it does not return raw class scores, or where no
-    gradient comes back from them to the image. Warns where the scores are probabilities, do not change with the image,
-    or change with the other images of the batch.
+    exclusive: whether a picture is of one class alone, so that their probabilities add up to 1 (softmax); False for a
+        network of many labels, of which each has a probability of its own (sigmoid). With one score it is a sigmoid.
+
+    Raises `VizkitError` where these do not fit the module, where it does not return raw class scores, the same ones for
+    the same picture, where the copy gives others, or where no gradient comes back from them to the image. Warns where
+    the scores are probabilities, do not change with the image or rise along their gradient, or change with the other
+    images of the batch.
     """
 
     def __init__(
@@ -53,23 +60,25 @@ class Classifier:
         name: str | None = None,
         device: str | torch.device | None = None,
         scores: Scores | None = None,
+        exclusive: bool = True,
     ) -> None:
         given = as_module(module)
         self.name = name or name_of(given)
         self.code = "vizkit.Classifier(...)  # yours"  # the expression that makes it, for code shown to people
         self.height, self.width = _as_size(size)
-        self.device = torch.device(device) if device is not None else default_device()
-        self.mean, self.std = (one.to(self.device) for one in _per_channel(given, mean, std))
-        self.channels = self.mean.shape[1]
-        self.low, self.high = (0 - self.mean) / self.std, (1 - self.mean) / self.std
-        with torch.inference_mode(False):  # what is made in that mode can never be climbed
-            shape = (2, self.channels, self.height, self.width)
-            pair = self.normalise(torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(self.device))
-            self._scorer, classes = guarded(Scorer(prepared(given, self.device), self.name, scores), pair)
+        self.device = as_device(device)
+        self.exclusive = exclusive
+        with own_torch(), torch.random.fork_rng(devices=[]):
+            truth = Scorer(prepared(given, hooks=True), self.name, scores)
+            self.mean, self.std = (one.to(self.device) for one in self._per_channel(truth, mean, std))
+            self.channels = self.mean.shape[1]
+            self.low, self.high = (0 - self.mean) / self.std, (1 - self.mean) / self.std
+            pictures = probes((self.channels, self.height, self.width)).to(self.device)
+            self._scorer, self.climbable = guarded(truth, self.normalise(pictures))
             self.network = self._scorer.network  # the frozen copy
             smaller = self.blank()[..., : self.height * 5 // 7, : self.width * 5 // 7]
-            self.any_size = takes(self._scorer, smaller, classes)
-        self.labels = _as_labels(labels, classes)
+            self.any_size = takes(self._scorer, smaller, len(self.climbable))
+        self.labels = _as_labels(labels, len(self.climbable))
 
     def __repr__(self) -> str:
         size = f"{self.channels} × {self.height} × {self.width}"
@@ -105,6 +114,25 @@ class Classifier:
         """Back from a zero-centred image to a picture; in [0, 1] where the image is in the valid range."""
         return image * self.std + self.mean
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What tells it from another network, as plain values: its input, and its labels as one number."""
+        numbers = [[round(value, 6) for value in one.flatten().tolist()] for one in (self.mean, self.std)]
+        labels = zlib.crc32("\n".join(self.labels).encode())
+        return {"input": [self.channels, self.height, self.width], "mean and std": numbers, "labels": labels}
+
+    def probabilities(self, scores: Tensor, log: bool = False) -> Tensor:
+        """
+        >>> net.probabilities(torch.zeros(1, 1000)).sum()
+        tensor(1.0000)
+
+        Of class scores, (…, classes): a softmax, or a sigmoid of each where they are not `exclusive`, or where there is
+        one alone; or their logarithms.
+        """
+        if self.exclusive and scores.shape[-1] > 1:
+            return scores.log_softmax(dim=-1) if log else scores.softmax(dim=-1)
+        return F.logsigmoid(scores) if log else scores.sigmoid()
+
     def find(self, query: str, limit: int | None = None) -> dict[int, str]:
         """
         >>> net.find("flam")
@@ -112,8 +140,7 @@ class Classifier:
 
         The classes whose label contains `query`, case-blind, best first; or else those of nearest spelling.
         """
-        wanted = query.strip().casefold()
-        folded = [label.casefold() for label in self.labels]
+        wanted, folded = _folded(query), [_folded(label) for label in self.labels]
 
         def rank(index: int) -> tuple[bool, bool, bool, int]:
             label = folded[index]
@@ -153,18 +180,51 @@ class Classifier:
         """
         target = _plain(target)
         if isinstance(target, str):
-            # As it is written, or else without the spaces around it, or else case-blind.
-            found = _positions(target, self.labels) or _positions(target.strip(), self.labels)
-            found = found or _positions(target.strip().casefold(), [label.casefold() for label in self.labels])
+            # As it is written, or else as it is looked for.
+            found = _positions(target.strip(), self.labels) or _positions(
+                _folded(target), list(map(_folded, self.labels))
+            )
             if len(found) == 1:
                 return found[0]
             near = ", ".join(f"{label} ({index})" for index, label in self.find(target, limit=5).items())
+            if near.isascii() != target.isascii():  # letters that only look alike
+                target, near = ascii(target)[1:-1], ascii(near)[1:-1]
             why = f'"{target}" stands for several classes. Give an index' if found else f'No class "{target}". Nearest'
             raise VizkitError(f"{why}: {near or 'none'}. All {len(self.labels)} classes: net.labels.")
         is_index = hasattr(target, "__index__") and not isinstance(target, bool)
         if is_index and 0 <= operator.index(target) < len(self.labels):
             return operator.index(target)
         raise VizkitError(f"A class is a label or an index, 0 to {len(self.labels) - 1}, not {reprlib.repr(target)}.")
+
+    def _per_channel(self, truth: Scorer, mean: Any, std: Any) -> tuple[Tensor, Tensor]:
+        """Both (1, channels, 1, 1): as many as are given, or, of plain numbers, as the network takes."""
+        try:
+            both = [torch.tensor(_plain(value), dtype=torch.float32) for value in (mean, std)]
+            most = max(map(torch.numel, both))
+            means, stds = (value.reshape(1, -1, 1, 1).expand(1, most, 1, 1).clone() for value in both)
+            is_right = bool(means.isfinite().all() and stds.isfinite().all() and (stds > 0).all())
+        except (TypeError, ValueError, RuntimeError):
+            is_right = False
+        given = f"mean={reprlib.repr(mean)}, std={reprlib.repr(std)}"
+        if not is_right:
+            raise VizkitError(
+                f"mean must be a finite number and std one above zero, or lists, one a channel: not {given}."
+            )
+        if means.max() > 1 or stds.max() > 1:
+            raise VizkitError(f"mean and std are of pictures in [0, 1]: of bytes, divide both by 255. Not {given}.")
+        channels = most if any(value.ndim for value in both) else self._channels(truth)
+        return means.expand(-1, channels, -1, -1).clone(), stds.expand(-1, channels, -1, -1).clone()
+
+    def _channels(self, truth: Scorer) -> int:
+        """How many channels the network takes: those of its first convolution, 3 or 1; an error where several fit."""
+        first = first_convolution(truth.network) or 1
+        fitting = [n for n in {first, 3, 1} if takes(truth, torch.zeros(1, n, self.height, self.width))]
+        if len(fitting) > 1:
+            several = " or ".join(map(str, sorted(fitting)))
+            raise VizkitError(
+                f"{self.name} takes images of {several} channels. Give mean and std as lists, one a channel."
+            )
+        return fitting[0] if fitting else first
 
 
 def resized(image: Tensor, size: tuple[int, int], smooth: bool = True) -> Tensor:
@@ -176,9 +236,15 @@ def resized(image: Tensor, size: tuple[int, int], smooth: bool = True) -> Tensor
     return F.interpolate(image, size=size, mode="bilinear", align_corners=False, antialias=smooth and shrinks)
 
 
-def default_device() -> torch.device:
-    """CUDA where it is there, or else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def as_device(device: str | torch.device | None) -> torch.device:
+    """The device that is meant; None: CUDA where it is there, or else the CPU. Raises `VizkitError` for one that is
+    not there."""
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.empty(0, device=device).device
+    except Exception as error:  # torch raises assertions, too
+        raise VizkitError(f"No device {device!r} here. The CPU is always there: device='cpu'. {error}") from error
 
 
 def _plain(value: Any) -> Any:
@@ -197,31 +263,21 @@ def _as_size(size: int | Sequence[int]) -> tuple[int, int]:
     return height, width
 
 
-def _per_channel(module: nn.Module, mean: Any, std: Any) -> tuple[Tensor, Tensor]:
-    """Both (1, channels, 1, 1): as many as are given, or else as the first convolution takes, or else one."""
-    try:
-        both = [torch.tensor(_plain(value), dtype=torch.float32) for value in (mean, std)]
-        channels = (not any(value.ndim for value in both) and first_convolution(module)) or max(map(torch.numel, both))
-        means, stds = (value.reshape(1, -1, 1, 1).expand(1, channels, 1, 1).clone() for value in both)
-        is_right = bool(means.isfinite().all() and stds.isfinite().all() and (stds > 0).all())
-    except (TypeError, ValueError, RuntimeError):
-        is_right = False
-    if not is_right:
-        given = f"not mean={reprlib.repr(mean)}, std={reprlib.repr(std)}"
-        raise VizkitError(f"mean must be a finite number and std one above zero, or lists, one a channel: {given}.")
-    return means, stds
-
-
 def _as_labels(labels: Iterable[str] | None, classes: int) -> list[str]:
     if labels is None:
         return [f"class {index}" for index in range(classes)]
-    has_order = isinstance(labels, Iterable) and not isinstance(labels, (str, bytes, Mapping, set))
+    has_order = isinstance(labels, Iterable) and not isinstance(labels, (str, bytes, Mapping, set, frozenset))
     listed = list(labels) if has_order else []
-    if len(listed) != classes or not all(isinstance(label, str) for label in listed):
+    if len(listed) != classes or any(isinstance(label, (bytes, Mapping, set, list, tuple)) for label in listed):
         given = f"not {len(listed)}: {reprlib.repr(labels)}"
         raise VizkitError(f"labels must be {classes} strings, in the order of the scores, {given}.")
-    return [str(label) for label in listed]
+    return [str(label).strip() for label in listed]
 
 
 def _positions(label: str, labels: Sequence[str]) -> list[int]:
     return [index for index, other in enumerate(labels) if other == label]
+
+
+def _folded(label: str) -> str:
+    """As it is looked for: without case, spaces around it, and the many ways to write one letter."""
+    return unicodedata.normalize("NFKC", label).casefold().strip()

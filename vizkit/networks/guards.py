@@ -1,16 +1,25 @@
-"""What stops a wrong picture: a look at two random pictures tells whether a network can be climbed, and how fast."""
+"""What stops a wrong picture: a look at four pictures tells whether a copy is the network, and can be climbed."""
 
 import warnings
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..errors import VizkitError
 from .outputs import Scores, pick_scores
-from .preparing import first_convolution, folded
+from .preparing import folded, nothing_else_runs, prepared
 
 PROGRAM = " Pass the network, or a program made for any batch: torch.export.export(cnn.eval(), …, dynamic_shapes=…)."
+# What autograd calls the last operation: those that squash raw scores, those that can, and those that only give them
+# another shape.
+SQUASHES = ("Sigmoid", "Hardsigmoid", "LogSigmoid", "Tanh", "Softmax", "LogSoftmax")
+MAY_SQUASH = ("Mul", "Div", "Reciprocal", "Clamp", "Minimum", "Maximum", "Where", "Atan", "Erf", "Exp")
+SHAPES = ("View", "ReshapeAlias", "UnsafeView", "Squeeze", "Unsqueeze", "Transpose", "T", "Permute", "Clone", "ToCopy")
 
 
 @dataclass(frozen=True)
@@ -20,120 +29,214 @@ class Scorer:
     network: nn.Module
     name: str
     pick: Scores | None = None
-    layout: torch.memory_format = torch.channels_last  # the faster one, mostly
+    layout: torch.memory_format = torch.contiguous_format
 
     def __post_init__(self) -> None:
         self.network.to(memory_format=self.layout)
 
+    @property
+    def precision(self) -> torch.dtype:
+        """That of its weights."""
+        floats = (one.dtype for one in self.network.parameters() if one.is_floating_point())
+        return next(floats, torch.float32)
+
     def __call__(self, image: Tensor) -> Tensor:
         # A copy: some modules change what they are given.
-        return pick_scores(self.network(image.clone(memory_format=self.layout)), self.pick, self.name)
+        given = image.to(self.precision).clone(memory_format=self.layout)
+        return pick_scores(self.network(given), self.pick, self.name).to(image.dtype)
 
 
-def guarded(scorer: Scorer, pair: Tensor) -> tuple[Scorer, int]:
+def probes(shape: tuple[int, int, int]) -> Tensor:
+    """Four pictures in [0, 1], (4, *shape): noise; black and white; smooth; flat. The first two are for the gradient:
+    the others lie where the slope of a ReLU jumps."""
+    generator = torch.Generator().manual_seed(0)
+    noise, coarse, extreme = torch.rand((3, *shape), generator=generator)[:, None]
+    smooth = F.interpolate(coarse[..., :3, :3], size=shape[1:], mode="bilinear", align_corners=False)
+    return torch.cat([noise, extreme.round(), smooth, coarse.mean(dim=(2, 3), keepdim=True).expand_as(noise)])
+
+
+def guarded(truth: Scorer, pictures: Tensor) -> tuple[Scorer, Tensor]:
     """
-    The scorer, as fast as it can be without other scores, and the number of its classes. `pair`: two pictures.
+    The scorer, as fast as it can be without other scores, and which classes can be climbed, (classes,). `truth`: the
+    network as it is; `pictures`: zero-centred, four.
 
     Raises `VizkitError` where it is no classifier that can be climbed; warns, two calls up, where it is a doubtful one.
     """
-    scorer, alone = look(scorer, pair[:1])
-    try:
-        fast = replace(scorer, network=folded(scorer.network))
-        scores, gradient = climb(fast, pair, alone.shape[1])
-        is_exact = close(scores[:1], alone)
-    except Exception:
-        is_exact = False
-    if is_exact:
-        scorer = fast
+    alone, pair = scores_of(truth, pictures[:1]), scores_of(truth, pictures[:2])
+    check_shape(truth, alone, pair)
+    true = torch.cat([pair, scores_of(truth, pictures[2:])])
+    again = scores_of(truth, pictures[:1])
+    rounding = 1e-6 if truth.precision.itemsize >= 4 else 0.05
+    spread = true.nan_to_num(neginf=0.0).amax(dim=0) - true.nan_to_num(neginf=0.0).amin(dim=0)
+    masked = (true == -torch.inf).all(dim=0)
+    if not true[:, ~masked].isfinite().all() or masked.all():
+        raise VizkitError(f"{truth.name} gives scores that are not finite. Did its training diverge?")
+    if not close(again, alone, spread, 1e-8):
+        hint = "its forward draws or remembers. Dropout has to know the mode: F.dropout(x, training=self.training)."
+        raise VizkitError(f"{truth.name} scores one picture in different ways: {hint}{advice(truth.network)}")
+
+    clear = ~masked & (spread > 1e-5 * true.abs().amax(dim=0))  # of a class at -1e9, say, nothing is left to see
+    clear = clear if clear.any() else ~masked
+    trouble: Exception | None = None
+    for scorer in variants(truth, pictures.device):
+        try:
+            scores, gradient, last = climb(scorer, pictures[:2], clear)
+            with torch.no_grad():
+                all_scores = torch.cat([scores, scorer(pictures[2:])])
+        except Exception as error:
+            trouble = error
+            continue
+        if close(all_scores, true, spread, rounding):
+            break
     else:
-        scores, gradient = climb(scorer, pair, alone.shape[1])
+        raise trouble or VizkitError(f"No copy of {truth.name} gives the scores that it gives itself.")
     if not gradient.isfinite().all():
         hint = "is not finite. Has its forward a root, a norm or a logarithm of zero? Add a small number inside."
         raise VizkitError(f"The gradient of {scorer.name} {hint}")
     doubts = []
-    if not is_exact and not close(scores[:1], alone):
+    if alone.device.type == "cpu" and not torch.equal(again, alone):
+        doubts.append(
+            f"{scorer.name} scores one picture a little otherwise each time: a seed gives no picture to the bit."
+        )
+    if not close(true[:1], alone, spread, max(rounding, 1e-5)):
         mixed = f"{scorer.name} scores a picture otherwise when another is beside it: a layer works as in training."
         if how_to := advice(scorer.network):
             raise VizkitError(mixed + how_to)
         doubts.append(f"{mixed} Class models of one batch will depend on each other.")
     if not gradient.any():
         doubts.append(f"No score of {scorer.name} changes with the image. Does its forward round, or compare?")
-    if not callable(scorer.pick) and (kind := probability(scores)):
-        remedy = "Take the softmax off its end, or pick the raw scores before it, scores=…."
+    elif not rises(scorer, pictures[:2], scores, gradient, clear):
+        why = "Does its forward hold back a part, torch.no_grad, round, or have a backward of its own?"
+        doubts.append(f"The gradient of {scorer.name} is not that of its scores: they do not rise along it. {why}")
+    if not callable(scorer.pick) and (kind := squashed(scorer, pictures, true, last)):
+        remedy = "Take the softmax or sigmoid off its end, or pick the raw scores before it, scores=…."
         doubts.append(f"The scores of {scorer.name} are {kind}. {remedy}")
     for doubt in doubts:
         warnings.warn(doubt, stacklevel=3)  # where the Classifier is made
-    return scorer, alone.shape[1]
+    return scorer, ~masked
 
 
-def look(scorer: Scorer, image: Tensor) -> tuple[Scorer, Tensor]:
-    """The class scores of one picture, and the scorer in the layout that the network can take."""
-    for layout in (torch.channels_last, torch.contiguous_format):  # a view() after a convolution wants the usual one
-        scorer = replace(scorer, layout=layout)
-        try:
-            with torch.no_grad():
-                scores = scorer(image)
-            break
-        except VizkitError:
-            raise
-        except Exception as error:
-            cause = error
-    else:
-        wants = first_convolution(scorer.network)
-        hint = f" Its first convolution takes {wants} channel(s)." if wants else ""
-        hint = f"{hint} Check size, mean and std.{advice(scorer.network)} It said: {said(cause)}"
-        raise VizkitError(f"{scorer.name} cannot take an image of shape {tuple(image.shape)}.{hint}") from cause
-    if scores.ndim != 2 or scores.shape[0] != 1:
-        hint = "class scores are (1, classes). Is the last layer missing, or the size another?"
-        raise VizkitError(f"{scorer.name} returns shape {tuple(scores.shape)} for one image; {hint}")
-    if not scores.isfinite().all():
-        raise VizkitError(f"{scorer.name} gives scores that are not finite. Did its training diverge?")
-    return scorer, scores
-
-
-def takes(scorer: Scorer, image: Tensor, classes: int) -> bool:
-    """Whether the network gives scores for an image of this size, too, as those that pool over all places do."""
+def scores_of(scorer: Scorer, images: Tensor) -> Tensor:
+    """The class scores, of nothing but the network itself; an error that says what it cannot take."""
     try:
-        with torch.no_grad():
-            return scorer(image).shape == (len(image), classes)
+        with torch.no_grad(), nothing_else_runs(scorer.network):
+            return scorer(images)
+    except VizkitError:
+        raise
+    except Exception as error:
+        channels, how_to = first_convolution(scorer.network), advice(scorer.network)
+        hint = f" Its first convolution takes {channels} channel(s)." if channels else ""
+        what = f"cannot take an image of shape {tuple(images.shape)}.{hint} Check size, mean and std.{how_to}"
+        if len(images) > 1:
+            what = f"takes one image, but not two at once.{how_to or ' Has its forward a fixed batch size?'}"
+        raise VizkitError(f"{scorer.name} {what} It said: {said(error)}") from error
+
+
+def check_shape(scorer: Scorer, alone: Tensor, pair: Tensor) -> None:
+    """Raises `VizkitError` where what comes out, of one picture and of two, is no table of class scores."""
+    if alone.ndim == 2 and len(alone) == 1 and pair.shape == (2, alone.shape[1]):
+        return
+    remedy = "Is the last layer missing, or the size another?"
+    if pair.ndim == 1 and len(pair) == 2:
+        remedy = "It was squeezed: scores=lambda s: s[:, None]."
+    elif pair.ndim == 2 and alone.shape == pair.shape[1:]:
+        remedy = f"The batch of one was squeezed away: scores=lambda s: s.reshape(-1, {pair.shape[1]})."
+    elif pair.shape == alone.shape:
+        remedy = "It takes one image, but not two at once. Has its forward a fixed batch size?" + advice(scorer.network)
+    shape = tuple(alone.shape)
+    raise VizkitError(f"{scorer.name} returns shape {shape} for one image; class scores are (1, classes). {remedy}")
+
+
+def variants(truth: Scorer, device: torch.device) -> Iterator[Scorer]:
+    """Copies that may give the same scores, the fastest first: folded, plain, with hooks, in their own precision."""
+    plain = prepared(truth.network, device)
+    makers: list[Callable[[], nn.Module]] = [
+        lambda: folded(plain),
+        lambda: plain,
+        lambda: prepared(truth.network, device, hooks=True),
+        lambda: prepared(truth.network, hooks=True).to(device),
+    ]
+    for make in makers:
+        for layout in (torch.channels_last, torch.contiguous_format):  # the faster, mostly; a view() wants the other
+            with suppress(Exception):  # weights of five dimensions have no such layout
+                yield Scorer(make(), truth.name, truth.pick, layout)
+
+
+def takes(scorer: Scorer, image: Tensor, classes: int | None = None) -> bool:
+    """Whether the network gives scores, of so many classes, for an image of this shape, too."""
+    try:
+        return scores_of(scorer, image).shape[1:] == (classes,) or classes is None
     except Exception:
         return False
 
 
-def climb(scorer: Scorer, pair: Tensor, classes: int) -> tuple[Tensor, Tensor]:
-    """The scores of two pictures, and the gradient of their sum, some weighing more than others."""
-    gradient, cause = None, None
-    with torch.enable_grad():
-        image = pair.clone().requires_grad_()
-        try:
-            scores = scorer(image)
-            if scores.requires_grad:
-                weights = torch.linspace(1, 2, scores.shape[1]).to(scores)  # not all alike: a softmax adds up to 1
-                (gradient,) = torch.autograd.grad((weights * scores).sum(), image, allow_unused=True)
-        except Exception as error:
-            cause = error
-    reason = f" It said: {said(cause)}" if cause else ""
-    if (cause or scores.shape[0] != 2) and not takes(scorer, pair, classes):
-        how_to = advice(scorer.network) or " Has its forward a fixed batch size?"
-        raise VizkitError(f"{scorer.name} takes one image, but not two at once.{how_to}{reason}") from cause
+def climb(scorer: Scorer, pair: Tensor, those: Tensor) -> tuple[Tensor, Tensor, str]:
+    """The scores of two pictures, the gradient of those classes, weighed, and what autograd calls the operation that
+    the scores come from."""
+    image, gradient, reason, last = pair.clone().requires_grad_(), None, "", ""
+    try:
+        scores = scorer(image)
+        step: Any = scores.grad_fn
+        while step is not None and last in ("", *SHAPES):  # back through what only changes the shape
+            last = step.name().split("Backward")[0]
+            step = step.next_functions[0][0] if step.next_functions else None
+        if scores.requires_grad:
+            (gradient,) = torch.autograd.grad(weighed(scores, those), image, allow_unused=True)
+    except VizkitError:
+        raise
+    except Exception as error:
+        reason = f" It said: {said(error)}"
     if gradient is None:
         hint = "its forward cuts it off, with torch.no_grad, detach, argmax, numpy or quantised layers."
-        raise VizkitError(f"No gradient comes back from the scores of {scorer.name}: {hint}{reason}") from cause
-    return scores.detach(), gradient
+        raise VizkitError(f"No gradient comes back from the scores of {scorer.name}: {hint}{reason}")
+    return scores.detach(), gradient, last
 
 
-def close(scores: Tensor, other: Tensor) -> bool:
-    """Whether they are the same, up to rounding."""
-    return torch.allclose(scores, other, rtol=1e-3, atol=1e-3 * float(other.abs().max()))
+def weighed(scores: Tensor, those: Tensor) -> Tensor:
+    """Those classes as one number; they weigh differently, as a softmax adds up to 1 whatever the picture."""
+    return (scores[:, those] * torch.linspace(1, 2, int(those.sum())).to(scores)).sum()
 
 
-def probability(scores: Tensor) -> str | None:
-    """What the scores are where they have been through a softmax."""
-    if scores.shape[1] > 1:
-        for kind, values in (("probabilities", scores), ("log-probabilities", scores.exp())):
+def rises(scorer: Scorer, pair: Tensor, scores: Tensor, gradient: Tensor, those: Tensor) -> bool:
+    """Whether a step along the gradient, of one length or another, raises the scores about as much as it promises."""
+    slope, rounding = gradient.norm(), 1e-5 * weighed(scores.abs(), those)
+    lengths = [length for length in (0.01, 0.1, 1.0, 0.001) if length * slope > rounding]
+    for length in lengths:
+        with torch.no_grad():
+            moved = scorer(pair + length / slope * gradient)
+        if 0.4 < weighed(moved - scores, those) / (length * slope) < 2.5:
+            return True
+    return not lengths  # of what is smaller than rounding, nobody can tell
+
+
+def close(scores: Tensor, other: Tensor, spread: Tensor, rounding: float) -> bool:
+    """Whether they are the same, class by class, by how much a score differs between pictures, and up to rounding."""
+    size = other.abs().nan_to_num(posinf=0.0)
+    far = 1e3 * rounding * spread + 2 * rounding * (size + size.quantile(0.1))
+    return bool((((scores - other).abs() <= far) | (scores == other)).all())
+
+
+def squashed(scorer: Scorer, pictures: Tensor, true: Tensor, last: str) -> str:
+    """What the scores are where they have been through a softmax, a sigmoid or the like; nothing for raw ones. `last`
+    is the operation that they come from."""
+    if true.shape[1] > 1:
+        for kind, values in (("probabilities", true), ("log-probabilities", true.exp())):
             if (values >= 0).all() and torch.allclose(values.sum(dim=1), torch.ones(len(values)).to(values), atol=1e-4):
                 return kind
-    return None
+    if last in SQUASHES:
+        return f"what a {last.lower()} makes of raw ones"
+    if last not in MAY_SQUASH or not ((true >= 0) & (true <= 1)).all():
+        return ""
+    with torch.no_grad():  # raw ones would grow
+        strong = scorer(1000 * pictures[:2])
+    return "kept between 0 and 1" if ((strong >= 0) & (strong <= 1)).all() else ""
+
+
+def first_convolution(network: nn.Module) -> int | None:
+    """The channels that it takes; of a program, which has no layers, those of the first such weight."""
+    of_layers = (layer.in_channels for layer in network.modules() if isinstance(layer, nn.Conv2d))
+    of_weights = (int(weight.shape[1]) for weight in network.parameters() if weight.ndim == 4)
+    return next(of_layers, None) or next(of_weights, None)
 
 
 def advice(network: nn.Module) -> str:
@@ -142,6 +245,6 @@ def advice(network: nn.Module) -> str:
     return PROGRAM if any(isinstance(layer, programs) for layer in network.modules()) else ""
 
 
-def said(error: BaseException) -> str:
+def said(error: BaseException | None) -> str:
     """The last line, where TorchScript has the reason."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[-1][:300]
+    return (str(error or "").strip().splitlines() or [type(error).__name__])[-1][:300]

@@ -1,13 +1,17 @@
 """The module that a person passes: what is meant by it, and a frozen and fast copy."""
 
 import copy
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
+from threading import get_ident
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
+from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.nn.parameter import is_lazy
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -42,18 +46,13 @@ def name_of(module: nn.Module) -> str:
     return str(getattr(module, "original_name", type(module).__name__))
 
 
-def first_convolution(module: nn.Module) -> int | None:
-    """The channels that it takes; of a program, which has no layers, those of the first such weight."""
-    of_layers = (layer.in_channels for layer in module.modules() if isinstance(layer, nn.Conv2d))
-    of_weights = (int(weight.shape[1]) for weight in module.parameters() if weight.ndim == 4)
-    return next(of_layers, None) or next(of_weights, None)
-
-
-def prepared(module: nn.Module, device: torch.device) -> nn.Module:
-    """A copy of the module on the device, in eval mode, frozen, in float32, without the caller's hooks."""
+def prepared(module: nn.Module, device: torch.device | None = None, hooks: bool = False) -> nn.Module:
+    """A frozen copy of the module in eval mode, without the caller's hooks unless they are part of it: on the device,
+    in float32; or, without a device, where and in what precision it is."""
 
     def ours(value: Tensor) -> Tensor:
-        return value.detach().to(device, torch.float32 if value.is_floating_point() else value.dtype, copy=True)
+        dtype = torch.float32 if device and value.is_floating_point() else value.dtype
+        return value.detach().to(device or value.device, dtype, copy=True)
 
     try:
         # Tensors that a layer keeps as plain attributes: .to() would leave them where and what they are.
@@ -63,10 +62,11 @@ def prepared(module: nn.Module, device: torch.device) -> nn.Module:
     except Exception as error:
         raise VizkitError(f"{name_of(module)} cannot be copied. Fill a fresh one, and pass that. {error}") from error
     for layer in list(network.modules()):
-        for hooks in (layer._forward_hooks, layer._backward_hooks, layer._backward_pre_hooks):
-            hooks.clear()
+        for those in (layer._backward_hooks, layer._backward_pre_hooks, *([] if hooks else [layer._forward_hooks])):
+            those.clear()
         for key, hook in list(layer._forward_pre_hooks.items()):
-            if not type(hook).__module__.startswith("torch.nn.utils"):  # weight norm and the like live in pre-hooks
+            # weight norm and the like live in pre-hooks
+            if not hooks and not type(hook).__module__.startswith("torch.nn.utils"):
                 del layer._forward_pre_hooks[key]
         for name, child in list(layer.named_children()):
             if unwrapped(child) is not child:
@@ -75,7 +75,36 @@ def prepared(module: nn.Module, device: torch.device) -> nn.Module:
         parameter.requires_grad_(False).grad = None
     with suppress(NotImplementedError):  # an exported program has no modes
         network.eval()
-    return network.float().to(device)
+    return network.float().to(device) if device else network
+
+
+@contextmanager
+def nothing_else_runs(network: nn.Module) -> Iterator[None]:
+    """Raises `VizkitError` as soon as a layer is about to run that is not the network's, but for one without weights:
+    what its forward reaches in a closure, say, is no copy."""
+    own, thread = {id(layer) for layer in network.modules()}, get_ident()
+    for layer in network.modules():
+        own |= {id(one) for value in vars(layer).values() for one in _layers_in(value)}
+
+    def check(layer: nn.Module, _: Any) -> None:
+        has_weights = any(one is not None for one in (*layer._parameters.values(), *layer._buffers.values()))
+        if has_weights and id(layer) not in own and get_ident() == thread:
+            what = f"{name_of(network)} runs a layer that it does not hold, {name_of(layer)}"
+            raise VizkitError(f"{what}. Make it an attribute of the module, self.layer = …, and call that.")
+
+    handle = register_module_forward_pre_hook(check)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _layers_in(value: Any) -> Iterator[nn.Module]:
+    """The layers in a plain list, tuple or dict, which torch does not know of."""
+    if isinstance(value, nn.Module):
+        yield from value.modules()
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ():
+        yield from _layers_in(one)
 
 
 def folded(network: nn.Module) -> nn.Module:
@@ -90,10 +119,11 @@ def folded(network: nn.Module) -> nn.Module:
         if not isinstance(block, nn.Sequential) or type(block).forward is not nn.Sequential.forward:
             continue
         for index, (first, second) in enumerate(pairwise(list(block))):
-            if type(first) is not nn.Conv2d or first._forward_pre_hooks:  # its weight is computed anew
-                continue
-            if isinstance(second, nn.BatchNorm2d) and second.track_running_stats:
-                block[index], block[index + 1] = fuse_conv_bn_eval(first, second), nn.Identity().eval()
+            # None with a forward of its own, or a weight that is computed anew.
+            plain = (type(first), type(second)) == (nn.Conv2d, nn.BatchNorm2d) and not first._forward_pre_hooks
+            if plain and second.track_running_stats and not {"forward"} & {*vars(first), *vars(second)}:
+                fused = fuse_conv_bn_eval(first, second)  # type: ignore[type-var, arg-type]
+                block[index], block[index + 1] = fused, nn.Identity().eval()
     for parameter in result.parameters():
         parameter.requires_grad_(False)
     return result

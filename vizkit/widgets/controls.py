@@ -2,6 +2,7 @@
 
 import io
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from html import escape
@@ -139,7 +140,7 @@ class ClassPicker(W.VBox):
     def _filter(self) -> None:
         net, chosen = self._net, self.choice.value
         found = net.find(self.query.value) if self.query.value.strip() else dict(enumerate(net.labels))
-        twice = {label for label in found.values() if net.labels.count(label) > 1}
+        twice = {label for label, count in Counter(net.labels).items() if count > 1}
         options = [(f"{label} ({index})" if label in twice else label, index) for index, label in found.items()]
         if not options:
             return  # keep the list as it was: an empty one could choose nothing

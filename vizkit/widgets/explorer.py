@@ -82,7 +82,9 @@ class Explorer(RunPanel):
         named = f"<b>{escape(ascent.labels[0])}</b> step {frame.step}"
         score = f"score <b>{seen.score:.1f}</b> &nbsp; probability <b>{seen.probability:.3f}</b>"
         rival = f"strongest rival: {escape(ascent.net.labels[seen.rivals[0]])} {seen.rival_scores[0]:.1f}"
-        lines = "<br>".join([named, score, rival, escape(self._opinion(frame))])
+        lines = "<br>".join(
+            [named, score, *([rival] if len(ascent.net.labels) > 1 else []), escape(self._opinion(frame))]
+        )
         self.caption.value = f"<div class=vizkit-caption>{lines}</div>"
 
     def _opinion(self, frame: Frame) -> str:

@@ -236,6 +236,7 @@ class RunPanel(JobPanel):
 
     def _begin(self) -> Ascent:
         self.ascent, self._following = self._new_ascent(), True
+        self.ascent.quiet = True  # what it has to say, the panel says
         self.code.value = ""
         self._say("")
         return self.ascent
@@ -243,6 +244,8 @@ class RunPanel(JobPanel):
     def _end(self, ascent: Ascent) -> None:
         with suppress(Exception):  # what is wrong with it, the step that failed has said
             ascent.finish()
+        if ascent.doubt and not self.loop.error:
+            self._say(ascent.doubt, alert=True)
 
     def _turn(self, knob: str, value: Callable[[], Any]) -> None:
         """Turns a live knob of the run that is going, if one is: it acts on the next step."""

@@ -72,7 +72,7 @@ def curve_words(ascent: Ascent, names: Sequence[str] = ()) -> str:
     scores = zip(names, history[0].scores, history[-1].scores, strict=True)
     text = ", ".join(f"{name} from {first:.1f} to {last:.1f}" for name, first, last in scores)
     rival = f"; strongest rival: {ascent.net.labels[history[-1].rivals[0]]} {history[-1].rival_scores[0]:.1f}"
-    return f"score curve: {text} in {ascent.step} steps{rival if len(names) == 1 else ''}"
+    return f"score curve: {text} in {ascent.step} steps{rival if len(names) == 1 < len(ascent.net.labels) else ''}"
 
 
 def unused_name(labels: Iterable[str], ending: str) -> Path:
