@@ -1,6 +1,7 @@
 """A trained CNN with all it takes to talk to it: labels, input size, mean and standard deviation; frozen and fast."""
 
 import difflib
+import heapq
 import operator
 import re
 import reprlib
@@ -148,8 +149,10 @@ class Classifier:
             return label != wanted, not label.startswith(wanted), not begins, index
 
         found = sorted((index for index, label in enumerate(folded) if wanted in label), key=rank)
-        if not found:
-            near = difflib.get_close_matches(wanted, folded, n=5, cutoff=0.5)
+        if not found:  # among the few that share most pairs of letters: difflib is slow
+            pairs = {wanted[at : at + 2] for at in range(len(wanted) - 1)}
+            few = heapq.nlargest(200, folded, key=lambda label: sum(map(label.__contains__, pairs)))
+            near = difflib.get_close_matches(wanted, few, n=5, cutoff=0.5)
             found = list(dict.fromkeys(index for label in near for index in _positions(label, folded)))
         return {index: self.labels[index] for index in found[:limit]}
 

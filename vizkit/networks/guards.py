@@ -15,6 +15,8 @@ from .outputs import Scores, pick_scores
 from .preparing import folded, nothing_else_runs, prepared
 
 PROGRAM = " Pass the network, or a program made for any batch: torch.export.export(cnn.eval(), …, dynamic_shapes=…)."
+FIXED = " Has its forward a fixed batch size?"
+MODE = "A layer works as in training: class models of one batch will depend on each other."
 # What autograd calls the last operation: those that squash raw scores, those that can, and those that only give them
 # another shape.
 SQUASHES = ("Sigmoid", "Hardsigmoid", "LogSigmoid", "Tanh", "Softmax", "LogSoftmax")
@@ -62,47 +64,21 @@ def guarded(truth: Scorer, pictures: Tensor) -> tuple[Scorer, Tensor]:
 
     Raises `VizkitError` where it is no classifier that can be climbed; warns, two calls up, where it is a doubtful one.
     """
-    alone, pair = scores_of(truth, pictures[:1]), scores_of(truth, pictures[:2])
-    check_shape(truth, alone, pair)
-    true = torch.cat([pair, scores_of(truth, pictures[2:])])
-    again = scores_of(truth, pictures[:1])
-    rounding = 1e-6 if truth.precision.itemsize >= 4 else 0.05
-    spread = true.nan_to_num(neginf=0.0).amax(dim=0) - true.nan_to_num(neginf=0.0).amin(dim=0)
-    masked = (true == -torch.inf).all(dim=0)
-    if not true[:, ~masked].isfinite().all() or masked.all():
-        raise VizkitError(f"{truth.name} gives scores that are not finite. Did its training diverge?")
-    if not close(again, alone, spread, 1e-8):
-        hint = "its forward draws or remembers. Dropout has to know the mode: F.dropout(x, training=self.training)."
-        raise VizkitError(f"{truth.name} scores one picture in different ways: {hint}{advice(truth.network)}")
+    true, alone, again = scores_of_a_function(truth, pictures)
+    climbable = ~(true == -torch.inf).all(dim=0)  # or else masked
+    finite = true.nan_to_num(neginf=0.0)
+    spread = finite.amax(dim=0) - finite.amin(dim=0)
+    clear = climbable & (spread > 1e-5 * finite.abs().amax(dim=0))  # of a class at -1e9, say, nothing is left to see
+    clear = clear if clear.any() else climbable
+    scorer, scores, gradient, last = faithful(truth, pictures, true, spread, clear)
 
-    clear = ~masked & (spread > 1e-5 * true.abs().amax(dim=0))  # of a class at -1e9, say, nothing is left to see
-    clear = clear if clear.any() else ~masked
-    trouble: Exception | None = None
-    for scorer in variants(truth, pictures.device):
-        try:
-            scores, gradient, last = climb(scorer, pictures[:2], clear)
-            with torch.no_grad():
-                all_scores = torch.cat([scores, scorer(pictures[2:])])
-        except Exception as error:
-            trouble = error
-            continue
-        if close(all_scores, true, spread, rounding):
-            break
-    else:
-        raise trouble or VizkitError(f"No copy of {truth.name} gives the scores that it gives itself.")
-    if not gradient.isfinite().all():
-        hint = "is not finite. Has its forward a root, a norm or a logarithm of zero? Add a small number inside."
-        raise VizkitError(f"The gradient of {scorer.name} {hint}")
     doubts = []
     if alone.device.type == "cpu" and not torch.equal(again, alone):
+        doubts.append(f"{scorer.name} scores one picture a little otherwise each time: no seed repeats it to the bit.")
+    if not close(true[:1], alone, spread, 1e-5):
         doubts.append(
-            f"{scorer.name} scores one picture a little otherwise each time: a seed gives no picture to the bit."
+            f"{scorer.name} scores a picture otherwise when another is beside it. {advice(scorer.network, MODE)}"
         )
-    if not close(true[:1], alone, spread, max(rounding, 1e-5)):
-        mixed = f"{scorer.name} scores a picture otherwise when another is beside it: a layer works as in training."
-        if how_to := advice(scorer.network):
-            raise VizkitError(mixed + how_to)
-        doubts.append(f"{mixed} Class models of one batch will depend on each other.")
     if not gradient.any():
         doubts.append(f"No score of {scorer.name} changes with the image. Does its forward round, or compare?")
     elif not rises(scorer, pictures[:2], scores, gradient, clear):
@@ -113,7 +89,46 @@ def guarded(truth: Scorer, pictures: Tensor) -> tuple[Scorer, Tensor]:
         doubts.append(f"The scores of {scorer.name} are {kind}. {remedy}")
     for doubt in doubts:
         warnings.warn(doubt, stacklevel=3)  # where the Classifier is made
-    return scorer, ~masked
+    return scorer, climbable
+
+
+def scores_of_a_function(truth: Scorer, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The scores of all pictures, those of the first alone, and the same once more; checked to be scores."""
+    alone, pair = scores_of(truth, pictures[:1]), scores_of(truth, pictures[:2])
+    check_shape(truth, alone, pair)
+    true = torch.cat([pair, scores_of(truth, pictures[2:])])
+    again = scores_of(truth, pictures[:1])
+    masked = (true == -torch.inf).all(dim=0)
+    if not true[:, ~masked].isfinite().all() or masked.all():
+        raise VizkitError(f"{truth.name} gives scores that are not finite. Did its training diverge?")
+    if not close(again, alone, true.nan_to_num(neginf=0.0).std(dim=0), 1e-8):
+        hint = "its forward draws or remembers. Dropout has to know the mode: F.dropout(x, training=self.training)."
+        raise VizkitError(f"{truth.name} scores one picture in different ways: {hint}{advice(truth.network)}")
+    return true, alone, again
+
+
+def faithful(
+    truth: Scorer, pictures: Tensor, true: Tensor, spread: Tensor, clear: Tensor
+) -> tuple[Scorer, Tensor, Tensor, str]:
+    """The fastest copy that gives the true scores and a gradient; and of the first two pictures what `climb` gives."""
+    rounding = 1e-6 if truth.precision.itemsize >= 4 else 0.05
+    trouble = VizkitError(f"No copy of {truth.name} gives the scores that it gives itself.")
+    for scorer in variants(truth, pictures.device):
+        try:
+            scores, gradient, last = climb(scorer, pictures[:2], clear)
+            with torch.no_grad():
+                theirs = torch.cat([scores, scorer(pictures[2:])])
+        except VizkitError as error:
+            trouble = error
+            continue
+        if close(theirs, true, spread, rounding):
+            break
+    else:
+        raise trouble
+    if not gradient.isfinite().all():
+        hint = "is not finite. Has its forward a root, a norm or a logarithm of zero? Add a small number inside."
+        raise VizkitError(f"The gradient of {scorer.name} {hint}")
+    return scorer, scores, gradient, last
 
 
 def scores_of(scorer: Scorer, images: Tensor) -> Tensor:
@@ -128,7 +143,7 @@ def scores_of(scorer: Scorer, images: Tensor) -> Tensor:
         hint = f" Its first convolution takes {channels} channel(s)." if channels else ""
         what = f"cannot take an image of shape {tuple(images.shape)}.{hint} Check size, mean and std.{how_to}"
         if len(images) > 1:
-            what = f"takes one image, but not two at once.{how_to or ' Has its forward a fixed batch size?'}"
+            what = f"takes one image, but not two at once.{how_to or FIXED}"
         raise VizkitError(f"{scorer.name} {what} It said: {said(error)}") from error
 
 
@@ -142,17 +157,16 @@ def check_shape(scorer: Scorer, alone: Tensor, pair: Tensor) -> None:
     elif pair.ndim == 2 and alone.shape == pair.shape[1:]:
         remedy = f"The batch of one was squeezed away: scores=lambda s: s.reshape(-1, {pair.shape[1]})."
     elif pair.shape == alone.shape:
-        remedy = "It takes one image, but not two at once. Has its forward a fixed batch size?" + advice(scorer.network)
+        remedy = "It takes one image, but not two at once." + advice(scorer.network, FIXED)
     shape = tuple(alone.shape)
     raise VizkitError(f"{scorer.name} returns shape {shape} for one image; class scores are (1, classes). {remedy}")
 
 
 def variants(truth: Scorer, device: torch.device) -> Iterator[Scorer]:
     """Copies that may give the same scores, the fastest first: folded, plain, with hooks, in their own precision."""
-    plain = prepared(truth.network, device)
     makers: list[Callable[[], nn.Module]] = [
-        lambda: folded(plain),
-        lambda: plain,
+        lambda: folded(prepared(truth.network, device)),
+        lambda: prepared(truth.network, device),
         lambda: prepared(truth.network, device, hooks=True),
         lambda: prepared(truth.network, hooks=True).to(device),
     ]
@@ -239,10 +253,10 @@ def first_convolution(network: nn.Module) -> int | None:
     return next(of_layers, None) or next(of_weights, None)
 
 
-def advice(network: nn.Module) -> str:
-    """How to make a program anew so that it fits; nothing for a module of layers."""
+def advice(network: nn.Module, else_: str = "") -> str:
+    """How to make a program anew so that it fits; something else for a module of layers."""
     programs = (torch.jit.ScriptModule, torch.fx.GraphModule)
-    return PROGRAM if any(isinstance(layer, programs) for layer in network.modules()) else ""
+    return PROGRAM if any(isinstance(layer, programs) for layer in network.modules()) else else_
 
 
 def said(error: BaseException | None) -> str:

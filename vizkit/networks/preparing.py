@@ -109,11 +109,10 @@ def _layers_in(value: Any) -> Iterator[nn.Module]:
 
 def folded(network: nn.Module) -> nn.Module:
     """
-    A faster copy: each batch norm that follows a convolution in a plain Sequential is part of its weights, and no layer
-    writes over its input, which autograd would have to copy first.
+    The network, faster: each batch norm that follows a convolution in a plain Sequential is now part of its weights,
+    and no layer writes over its input, which autograd would have to copy first.
     """
-    result = copy.deepcopy(network)
-    for block in result.modules():
+    for block in network.modules():
         if vars(block).get("inplace") is True:
             vars(block)["inplace"] = False
         if not isinstance(block, nn.Sequential) or type(block).forward is not nn.Sequential.forward:
@@ -124,6 +123,6 @@ def folded(network: nn.Module) -> nn.Module:
             if plain and second.track_running_stats and not {"forward"} & {*vars(first), *vars(second)}:
                 fused = fuse_conv_bn_eval(first, second)  # type: ignore[type-var, arg-type]
                 block[index], block[index + 1] = fused, nn.Identity().eval()
-    for parameter in result.parameters():
+    for parameter in network.parameters():
         parameter.requires_grad_(False)
-    return result
+    return network
