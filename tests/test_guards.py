@@ -157,6 +157,8 @@ DRAWS = {
     "noise of numpy": lambda: Around(lambda s, x: s.layer(x * float(np.random.rand())), cnn()),
     "a random crop": lambda: Around(lambda s, x: s.layer(x.roll(random.randint(1, 30), -1)), cnn()),
     "a layer that drops out in eval mode": lambda: Around(lambda s, x: s.layer(nn.Dropout(0.5)(x)), cnn()),
+    "a coin": lambda: Around(lambda s, x: s.layer(x.flip(-1) if torch.rand(()) < 0.5 else x), cnn()),
+    "a coin of python": lambda: Around(lambda s, x: s.layer(x.flip(-1) if random.random() < 0.5 else x), cnn()),
     "a running mean": Remembers,
 }
 
