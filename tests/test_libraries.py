@@ -8,6 +8,7 @@ from torch import nn
 
 import vizkit
 
+pytestmark = pytest.mark.libraries
 USUAL = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225), "device": "cpu"}
 TIMM = [
     "convnext_atto",
