@@ -485,6 +485,21 @@ def test_of_two_sets_of_weights_it_is_said_which_was_taken_and_the_other_can_be(
         vizkit.load_weights(cnn(), tmp_path / "e.pt", key="nothing")
 
 
+def test_of_two_networks_in_one_table_it_is_said_which_was_taken(tmp_path):
+    student, teacher = cnn(), cnn()
+    teacher[-1].bias.data += 1
+    both = names(student.state_dict(), "student.{}".format) | names(teacher.state_dict(), "the_teacher.{}".format)
+    torch.save(both, tmp_path / "both.pt")
+    with pytest.warns(UserWarning, match=r"'student\.' is taken, not \['the_teacher\.'\]"):
+        assert torch.equal(vizkit.load_weights(cnn(), tmp_path / "both.pt")[-1].bias, student[-1].bias)
+
+
+def test_what_the_network_has_no_place_for_is_left_out_and_named(tmp_path):
+    torch.save(cnn().state_dict() | {"loss.weight": torch.ones(3), "n": torch.tensor(3)}, tmp_path / "more.pt")
+    with pytest.warns(UserWarning, match=r"no place for \['loss\.weight'\]"):
+        vizkit.load_weights(cnn(), tmp_path / "more.pt")
+
+
 def names(state, change):
     return {change(name): value for name, value in state.items()}
 

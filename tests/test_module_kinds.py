@@ -633,9 +633,9 @@ FILES = {
         lambda path: saved(small_cnn(3, 7).state_dict(), path),
         r"(?s)head.*4\.weight.*7, 64.*5, 64",
     ),
-    "one name more": (
-        lambda path: saved(small_cnn(3, 5).state_dict() | {"loss.weight": torch.ones(5)}, path),
-        r"(?s)Sequential.*loss\.weight",
+    "one name more of its own": (
+        lambda path: saved(small_cnn(3, 5).state_dict() | {"4.scale": torch.ones(5)}, path),
+        r"(?s)Sequential.*4\.scale",
     ),
     "a number for a tensor": (
         lambda path: saved(small_cnn(3, 5).state_dict() | {"4.bias": 3}, path),

@@ -61,9 +61,8 @@ def read_weights(path: str | Path, key: str | None = None) -> dict[str, Tensor]:
     """The state dict in a checkpoint file; an error that names the file and what it holds."""
     content = read(path)
     while isinstance(content, Mapping):
-        sets = [
-            one for one, part in content.items() if _is_state(part) or (one in INSIDE and isinstance(part, Mapping))
-        ]
+        inside = {one: part for one, part in content.items() if isinstance(part, Mapping)}
+        sets = [one for one, part in inside.items() if _is_state(part) or one in INSIDE]
         usual = [one for one in ([key] if key else INSIDE) if one in sets]
         if not usual:
             break
@@ -73,9 +72,7 @@ def read_weights(path: str | Path, key: str | None = None) -> dict[str, Tensor]:
         content, key = content[usual[0]], None
     if key is not None or not _is_state(content):
         found = f"a {type(content).__name__} of {reprlib.repr([*content] if isinstance(content, Mapping) else [])}"
-        remedy = (
-            "Name the part that is one, key=…, or save cnn.state_dict() alone and load that: load_state_dict's form."
-        )
+        remedy = "Name the part that is one, key=…, or fill the network, cnn.load_state_dict(torch.load(path)[…])."
         raise VizkitError(f"{path} holds no state dict in a usual place, but {found}. {remedy}")
     return dict(content)
 
@@ -92,6 +89,7 @@ def matched(weights: Mapping[str, Tensor], own: Mapping[str, Any]) -> dict[str, 
     them; else as they are."""
     given, wanted = ({_bare(name): name for name in names} for names in (weights, own))
     shared = {name.split(".")[0] + "." for name in wanted} if wanted else set()
+    fits: dict[str, dict[str, Tensor]] = {}
     for outer in ("", *(shared if len(shared) == 1 else ())):
         names = {name.removeprefix(outer): full for name, full in wanted.items()}
         needed = {name for name in names if not name.endswith("num_batches_tracked")}
@@ -99,9 +97,22 @@ def matched(weights: Mapping[str, Tensor], own: Mapping[str, Any]) -> dict[str, 
         for prefix in sorted((name.removesuffix(first) for name in given if name.endswith(first)), key=len):
             under = {name.removeprefix(prefix): full for name, full in given.items() if name.startswith(prefix)}
             if needed and needed <= under.keys() and prefix[-1:] in ("", "."):
-                extra = {name for name in under.keys() - names.keys() if weights[under[name]].ndim and not prefix}
-                return {names.get(name, name): weights[under[name]] for name in (names.keys() | extra) & under.keys()}
-    return dict(weights)
+                own_parts = {name.split(".")[0] for name in names}
+                extra = {name for name in under.keys() - names.keys() if name.split(".")[0] in own_parts}
+                chosen = (names.keys() | extra) & under.keys()
+                fits.setdefault(prefix, {names.get(name, name): weights[under[name]] for name in chosen})
+    if len(fits) > 1:
+        taken, *others = fits
+        warnings.warn(f"Several sets of weights fit, by their names: {taken!r} is taken, not {others}.", stacklevel=3)
+    elif "" in fits and (left := _left_out(weights, fits[""])):
+        warnings.warn(f"The network has no place for {reprlib.repr(left)}, which are left out.", stacklevel=3)
+    return next(iter(fits.values()), dict(weights))
+
+
+def _left_out(weights: Mapping[str, Tensor], chosen: Mapping[str, Tensor]) -> list[str]:
+    """The names of what was not chosen, but for plain numbers such as counters."""
+    taken = {id(one) for one in chosen.values()}
+    return [name for name, one in weights.items() if id(one) not in taken and isinstance(one, Tensor) and one.ndim]
 
 
 def _bare(name: str) -> str:

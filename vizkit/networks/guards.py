@@ -38,16 +38,18 @@ class Scorer:
     def __post_init__(self) -> None:
         self.network.to(memory_format=self.layout)
 
-    @property
-    def precision(self) -> torch.dtype:
-        """That of its weights."""
-        floats = (one.dtype for one in self.network.parameters() if one.is_floating_point())
-        return next(floats, torch.float32)
-
     def __call__(self, image: Tensor) -> Tensor:
+        like = next((one for one in self.network.parameters() if one.is_floating_point()), image)
         # A copy: some modules change what they are given.
-        given = image.to(self.precision).clone(memory_format=self.layout)
-        return pick_scores(self.network(given), self.pick, self.name).to(image.dtype)
+        given = image.to(like.device, like.dtype).clone(memory_format=self.layout)
+        return pick_scores(self.network(given), self.pick, self.name).to(image.device, image.dtype)
+
+    @property
+    def rounding(self) -> float:
+        """What rounding makes of a score, about: more in half precision, and on a GPU, which multiplies ten bits."""
+        weights = [one for one in self.network.parameters() if one.is_floating_point()]
+        half = any(one.dtype.itemsize < 4 for one in weights[:1])
+        return 0.05 if half else 1e-6 if all(one.device.type == "cpu" for one in weights[:1]) else 1e-4
 
 
 def probes(shape: tuple[int, int, int]) -> Tensor:
@@ -77,7 +79,7 @@ def guarded(truth: Scorer, pictures: Tensor) -> tuple[Scorer, Tensor]:
     doubts = []
     if alone.device.type == "cpu" and not torch.equal(again, alone):
         doubts.append(f"{scorer.name} scores one picture a little otherwise each time: no seed repeats it to the bit.")
-    if not close(true[:1], alone, spread, 1e-5):
+    if not close(true[:1], alone, spread, max(truth.rounding, 1e-5)):
         doubts.append(
             f"{scorer.name} scores a picture otherwise when another is beside it. {advice(scorer.network, MODE)}"
         )
@@ -120,7 +122,6 @@ def faithful(
     truth: Scorer, pictures: Tensor, true: Tensor, spread: Tensor, clear: Tensor
 ) -> tuple[Scorer, Tensor, Tensor, str]:
     """The fastest copy that gives the true scores and a gradient; and of the first two pictures what `climb` gives."""
-    rounding = 1e-6 if truth.precision.itemsize >= 4 else 0.05
     trouble = VizkitError(f"No copy of {truth.name} gives the scores that it gives itself.")
     for scorer in variants(truth, pictures.device):
         try:
@@ -130,7 +131,7 @@ def faithful(
         except VizkitError as error:
             trouble = error
             continue
-        if close(theirs, true, spread, rounding):
+        if close(theirs, true, spread, max(truth.rounding, scorer.rounding)):
             break
     else:
         raise trouble
@@ -222,7 +223,7 @@ def weighed(scores: Tensor, those: Tensor) -> Tensor:
 
 def rises(scorer: Scorer, pair: Tensor, scores: Tensor, gradient: Tensor, those: Tensor) -> bool:
     """Whether a step along the gradient, of one length or another, raises the scores about as much as it promises."""
-    slope, rounding = gradient.norm(), 1e-5 * weighed(scores.abs(), those)
+    slope, rounding = gradient.norm(), 10 * scorer.rounding * weighed(scores.abs(), those)
     lengths = [length for length in (0.01, 0.1, 1.0, 0.001) if length * slope > rounding]
     for length in lengths:
         with torch.no_grad():
