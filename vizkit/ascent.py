@@ -337,23 +337,17 @@ class Ascent:
 
     def _doubt(self) -> str:
         """What a run has come to, where that is nothing, and which knob to turn."""
-        made, history = self.step, self.history
-        if not made or self.changes:
-            return ""
+        made, rate = self.step, f"the learning rate (now {self.learning_rate:g})"
         now, start = self.image, self.start_image
-        rate = f"the learning rate (now {self.learning_rate:g})"
-        for at, label in enumerate(self.labels):
+        shown, before = to_pictures(self.net, now), to_pictures(self.net, start)
+        for at, label in enumerate(self.labels if made and not self.changes else ()):
             if torch.equal(now[at], start[at]):
                 return f"{label} has not moved: nothing here raises its score. Take another start, or raise {rate}."
-            if (
-                made >= 8
-                and (to_pictures(self.net, now[at : at + 1]) == to_pictures(self.net, start[at : at + 1])).all()
-            ):
+            if made >= 8 and (shown[at] == before[at]).all():
                 return f"{label} has moved by less than a grey level in {made} steps. Raise {rate}."
-            goals = [step.probabilities[at] for step in history]
-            if self.objective == "score":
-                goals = [step.scores[at] - step.penalties[at] for step in history]
-            if made >= 8 and max(goals[1:]) <= goals[0]:
+            goals = [step.scores[at] if self.objective == "score" else step.probabilities[at] for step in self.history]
+            paid = any(step.penalties[at] for step in self.history)  # a strong penalty may well cost the score more
+            if made >= 8 and not paid and max(goals[1:]) <= goals[0]:
                 return f"{label} has not risen. Lower {rate}, or the strength of {self.regularizer}."
         return ""
 

@@ -14,6 +14,7 @@ from torch.export import ExportedProgram
 from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.nn.parameter import is_lazy
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.utils._pytree import tree_leaves
 
 from ..errors import VizkitError
 
@@ -82,9 +83,9 @@ def prepared(module: nn.Module, device: torch.device | None = None, hooks: bool 
 def nothing_else_runs(network: nn.Module) -> Iterator[None]:
     """Raises `VizkitError` as soon as a layer is about to run that is not the network's, but for one without weights:
     what its forward reaches in a closure, say, is no copy."""
-    own, thread = {id(layer) for layer in network.modules()}, get_ident()
-    for layer in network.modules():
-        own |= {id(one) for value in vars(layer).values() for one in _layers_in(value)}
+    thread, held = get_ident(), [one for layer in network.modules() for one in tree_leaves(dict(vars(layer)))]
+    # What lies in plain lists and dicts, of which torch does not know, is its own, too.
+    own = {id(layer) for one in [network, *held] if isinstance(one, nn.Module) for layer in one.modules()}
 
     def check(layer: nn.Module, _: Any) -> None:
         has_weights = any(one is not None for one in (*layer._parameters.values(), *layer._buffers.values()))
@@ -97,14 +98,6 @@ def nothing_else_runs(network: nn.Module) -> Iterator[None]:
         yield
     finally:
         handle.remove()
-
-
-def _layers_in(value: Any) -> Iterator[nn.Module]:
-    """The layers in a plain list, tuple or dict, which torch does not know of."""
-    if isinstance(value, nn.Module):
-        yield from value.modules()
-    for one in value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ():
-        yield from _layers_in(one)
 
 
 def folded(network: nn.Module) -> nn.Module:
