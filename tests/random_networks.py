@@ -40,7 +40,7 @@ def network(number):
             layers += more
         cnn = ending(chance, layers, width_now, classes)
         if chance.random() < 0.15:
-            cnn = chance.choice([nested, listed, cast, in_double, hooked, hooked_before, collected])(cnn)
+            cnn = chance.choice([listed, cast, in_double, hooked, hooked_before, watched])(cnn)
         for layer in cnn.modules():
             if isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.running_mean is not None:
                 layer.running_mean.normal_(0, 0.3)
@@ -185,10 +185,6 @@ def ending(chance, layers, width, classes):
     return nn.Sequential(*layers, *pooled)
 
 
-def nested(cnn):
-    return nn.ModuleDict({"a": cnn})["a"]
-
-
 def listed(cnn):
     return Around(lambda s, x: s.parts[0](x), nn.Identity(), parts=[cnn])
 
@@ -211,9 +207,7 @@ def hooked_before(cnn):
     return cnn
 
 
-def collected(cnn):
+def watched(cnn):
     found = []
-    cnn[0].register_forward_hook(lambda module, given, result: found.append(result.shape)) if isinstance(
-        cnn, nn.Sequential
-    ) else None
+    next(cnn.children()).register_forward_hook(lambda module, given, result: found.append(result.shape))
     return cnn

@@ -59,7 +59,8 @@ def works(make, classes, **options):
 @pytest.mark.parametrize("name", TIMM)
 @pytest.mark.filterwarnings("ignore:class 1 has not moved")  # untrained, some give no slope that counts
 def test_timm(name):
-    timm = pytest.importorskip("timm")
+    import timm
+
     works(lambda: timm.create_model(name, num_classes=7), 7, size=timm.models.get_pretrained_cfg(name).input_size[-1])
 
 
@@ -95,13 +96,12 @@ def of_transformers():
 
 @pytest.mark.parametrize("name", ["vit", "beit", "resnet", "convnext", "swin"])
 def test_transformers(name):
-    pytest.importorskip("transformers")
     works(of_transformers()[name], 7, size=32, scores="logits")
 
 
 @pytest.mark.parametrize("fitted", [False, True])
 def test_lightning(fitted, tmp_path):
-    lightning = pytest.importorskip("lightning")
+    import lightning
 
     class Lit(lightning.LightningModule):
         def __init__(self):

@@ -1,7 +1,6 @@
 """The engine: a class model grows one step at a time."""
 
 import math
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -16,7 +15,7 @@ from torch import Tensor
 from . import saved
 from .bases import as_start, start_parameters
 from .checks import is_whole
-from .errors import Diverged, VizkitError
+from .errors import Diverged, VizkitError, warn
 from .images import Pictures, png, tile, to_pictures
 from .networks import Classifier, as_classifier
 from .own_torch import own_torch
@@ -80,9 +79,8 @@ class Ascent:
     After each step: `picture` (uint8, (height, width, 3)), `pictures` (of the whole batch), `image` (zero-centred,
     (batch, channels, height, width)), `start_image` (what it started from), `history` (a `Step` for every step, and,
     once it has `finished`, a last look at the result; a further step reopens it), `scores` (those of the history,
-    (steps, batch)), `frames`
-    ({step index: pictures}, thinned so that they take no more than 64 MB, or four frames), `doubt` (a sentence, where a
-    run came to nothing; it warns of it, unless it is to be `quiet`).
+    (steps, batch)), `frames` ({step index: pictures}, thinned so that they take no more than 64 MB, or four frames),
+    `doubt` (a sentence, where a run came to nothing; it warns of it, unless it is to be `quiet`).
     """
 
     regularizer: Regularizer = knob("regularizer")
@@ -203,7 +201,7 @@ class Ascent:
             self.finished = True
             self.doubt = self._doubt()
             if self.doubt and not self.quiet:
-                warnings.warn(self.doubt, stacklevel=2)
+                warn(self.doubt)
         return self.history[-1]
 
     def restart_optimizer(self) -> None:
@@ -368,9 +366,10 @@ class Ascent:
         raise Diverged(f"{what} at step {step}. The last good image is kept. {remedy}")
 
     def _facts(self) -> dict[str, Any]:
-        """What tells its network from another, a few scores of the start image among it."""
+        """What tells its network from another: its classes, a few scores of the start image, and what the net tells."""
         with own_torch(), torch.no_grad():
-            return self.net.facts | {"scores": self.net(self.start_image[:1])[0, :8].nan_to_num(neginf=-1e9).tolist()}
+            scores = self.net(self.start_image[:1])[0, :8].nan_to_num(neginf=-1e9).tolist()
+        return {"classes": self.labels} | self.net.facts | {"scores": scores}
 
     def _so_far(self) -> saved.Run:
         """What was made, whatever was turned since."""

@@ -4,7 +4,6 @@ import codecs
 import copy
 import pickle
 import reprlib
-import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..errors import VizkitError
+from ..errors import VizkitError, warn
 from .preparing import as_module, name_of
 
 INSIDE = ("state_dict", "model_state_dict", "model")  # where training scripts put the weights
@@ -68,7 +67,7 @@ def read_weights(path: str | Path, key: str | None = None) -> dict[str, Tensor]:
             break
         if len(sets) > 1 and key is None:
             others = ", ".join(f"key={one!r}" for one in sets if one != usual[0])
-            warnings.warn(f"{path} holds several sets of weights. {usual[0]!r} is taken; else: {others}.", stacklevel=3)
+            warn(f"{path} holds several sets of weights. {usual[0]!r} is taken; else: {others}.")
         content, key = content[usual[0]], None
     if key is not None or not _is_state(content):
         found = f"a {type(content).__name__} of {reprlib.repr([*content] if isinstance(content, Mapping) else [])}"
@@ -103,9 +102,9 @@ def matched(weights: Mapping[str, Tensor], own: Mapping[str, Any]) -> dict[str, 
                 fits.setdefault(prefix, {names.get(name, name): weights[under[name]] for name in chosen})
     if len(fits) > 1:
         taken, *others = fits
-        warnings.warn(f"Several sets of weights fit, by their names: {taken!r} is taken, not {others}.", stacklevel=3)
+        warn(f"Several sets of weights fit, by their names: {taken!r} is taken, not {others}.")
     elif "" in fits and (left := _left_out(weights, fits[""])):
-        warnings.warn(f"The network has no place for {reprlib.repr(left)}, which are left out.", stacklevel=3)
+        warn(f"The network has no place for {reprlib.repr(left)}, which are left out.")
     return next(iter(fits.values()), dict(weights))
 
 

@@ -189,10 +189,9 @@ class Classifier:
             )
             if len(found) == 1:
                 return found[0]
-            near = ", ".join(f"{label} ({index})" for index, label in self.find(target, limit=5).items())
-            if near.isascii() != target.isascii():  # letters that only look alike
-                target, near = ascii(target)[1:-1], ascii(near)[1:-1]
-            why = f'"{target}" stands for several classes. Give an index' if found else f'No class "{target}". Nearest'
+            near = ", ".join(f"{_spelt(label)} ({index})" for index, label in self.find(target, limit=5).items())
+            shown = _spelt(target)
+            why = f'"{shown}" stands for several classes. Give an index' if found else f'No class "{shown}". Nearest'
             raise VizkitError(f"{why}: {near or 'none'}. All {len(self.labels)} classes: net.labels.")
         is_index = hasattr(target, "__index__") and not isinstance(target, bool)
         if is_index and 0 <= operator.index(target) < len(self.labels):
@@ -279,6 +278,12 @@ def _as_labels(labels: Iterable[str] | None, classes: int) -> list[str]:
 
 def _positions(label: str, labels: Sequence[str]) -> list[int]:
     return [index for index, other in enumerate(labels) if other == label]
+
+
+def _spelt(label: str) -> str:
+    """As it is; or, where letters of two scripts are mixed, of which some only look alike, with their numbers."""
+    scripts = {unicodedata.name(letter, "").split(" ")[0] for letter in label if letter.isalpha()}
+    return label if len(scripts) < 2 else ascii(label)[1:-1]
 
 
 def _folded(label: str) -> str:

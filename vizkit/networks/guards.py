@@ -1,7 +1,6 @@
 """What stops a wrong picture: a look at four pictures tells whether a copy is the network, and can be climbed."""
 
 import random
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..errors import VizkitError
+from ..errors import VizkitError, warn
 from .outputs import Scores, pick_scores
 from .preparing import folded, nothing_else_runs, prepared
 
@@ -66,7 +65,7 @@ def guarded(truth: Scorer, pictures: Tensor) -> tuple[Scorer, Tensor]:
     The scorer, as fast as it can be without other scores, and which classes can be climbed, (classes,). `truth`: the
     network as it is; `pictures`: zero-centred, four.
 
-    Raises `VizkitError` where it is no classifier that can be climbed; warns, two calls up, where it is a doubtful one.
+    Raises `VizkitError` where it is no classifier that can be climbed; warns where it is a doubtful one.
     """
     true, alone, again = scores_of_a_function(truth, pictures)
     climbable = ~(true == -torch.inf).all(dim=0)  # or else masked
@@ -92,7 +91,7 @@ def guarded(truth: Scorer, pictures: Tensor) -> tuple[Scorer, Tensor]:
         remedy = "Take the softmax or sigmoid off its end, or pick the raw scores before it, scores=…."
         doubts.append(f"The scores of {scorer.name} are {kind}. {remedy}")
     for doubt in doubts:
-        warnings.warn(doubt, stacklevel=3)  # where the Classifier is made
+        warn(doubt)
     return scorer, climbable
 
 
@@ -128,8 +127,8 @@ def faithful(
             scores, gradient, last = climb(scorer, pictures[:2], clear)
             with torch.no_grad():
                 theirs = torch.cat([scores, scorer(pictures[2:])])
-        except VizkitError as error:
-            trouble = error
+        except Exception as error:
+            trouble = error if isinstance(error, VizkitError) else trouble
             continue
         if close(theirs, true, spread, max(truth.rounding, scorer.rounding)):
             break

@@ -113,7 +113,7 @@ def folded(network: nn.Module) -> nn.Module:
         for index, (first, second) in enumerate(pairwise(list(block))):
             # None with a forward of its own, or a weight that is computed anew.
             plain = (type(first), type(second)) == (nn.Conv2d, nn.BatchNorm2d) and not first._forward_pre_hooks
-            if plain and second.track_running_stats and not {"forward"} & {*vars(first), *vars(second)}:
+            if plain and second.track_running_stats and "forward" not in {*vars(first), *vars(second)}:
                 fused = fuse_conv_bn_eval(first, second)  # type: ignore[type-var, arg-type]
                 block[index], block[index + 1] = fused, nn.Identity().eval()
     for parameter in network.parameters():
