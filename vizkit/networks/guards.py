@@ -221,15 +221,21 @@ def weighed(scores: Tensor, those: Tensor) -> Tensor:
 
 
 def rises(scorer: Scorer, pair: Tensor, scores: Tensor, gradient: Tensor, those: Tensor) -> bool:
-    """Whether a step along the gradient, of one length or another, raises the scores about as much as it promises."""
-    slope, rounding = gradient.norm(), 10 * scorer.rounding * weighed(scores.abs(), those)
-    lengths = [length for length in (0.01, 0.1, 1.0, 0.001) if length * slope > rounding]
-    for length in lengths:
+    """Whether a step of one length or another raises the scores as far as the gradient promises. Not along it, but
+    nearly at right angles, by chance, twice: what the gradient leaves out is not along it either."""
+    slope, generator = gradient.norm(), torch.Generator().manual_seed(0)
+    uphill, share = gradient / slope, 2 / gradient.numel() ** 0.5  # as much along it as makes it tell
+    rounding = 2 * scorer.rounding * weighed(scores.abs(), those)
+    lengths = [length for length in (1.0, 0.1, 10.0, 0.01, 1e-3, 100.0) if length * share * slope > rounding]
+    for _ in range(2):
+        aside = torch.randn(gradient.shape, generator=generator).to(gradient)
+        aside -= (aside * uphill).sum() * uphill
+        step = aside / aside.norm() + share * uphill
         with torch.no_grad():
-            moved = scorer(pair + length / slope * gradient)
-        if 0.4 < weighed(moved - scores, those) / (length * slope) < 2.5:
-            return True
-    return not lengths  # of what is smaller than rounding, nobody can tell
+            rise = (float(weighed(scorer(pair + length * step) - scores, those)) / length for length in lengths)
+            if lengths and not any(0.5 < one / float(share * slope) < 2 for one in rise):
+                return False
+    return True  # or it is smaller than rounding, and nobody can tell
 
 
 def close(scores: Tensor, other: Tensor, spread: Tensor, rounding: float) -> bool:
