@@ -339,7 +339,7 @@ def test_masked_classes_leave_the_others_alone():
 
 
 SQUEEZED = {
-    "one class": (lambda s: s[:, 0], 1, r"scores=lambda s: s\[:, None\]"),
+    "one class": (lambda s: s[:, 0], 1, r"scores=lambda s: s\.reshape\(-1, 1\)"),
     "of a batch of one": (lambda s: s.squeeze(), 5, r"scores=lambda s: s\.reshape\(-1, 5\)"),
 }
 

@@ -15,9 +15,6 @@ from ..errors import VizkitError, warn
 from .outputs import Scores, pick_scores
 from .preparing import folded, nothing_else_runs, prepared
 
-PROGRAM = " Pass the network, or a program made for any batch: torch.export.export(cnn.eval(), …, dynamic_shapes=…)."
-FIXED = " Has its forward a fixed batch size?"
-MODE = "A layer works as in training: class models of one batch will depend on each other."
 # What autograd calls the last operation: those that squash raw scores, those that can, and those that only give them
 # another shape.
 SQUASHES = ("Sigmoid", "Hardsigmoid", "LogSigmoid", "Tanh", "Softmax", "LogSoftmax")
@@ -78,13 +75,13 @@ def guarded(truth: Scorer, pictures: Tensor) -> tuple[Scorer, Tensor]:
     doubts = []
     if alone.device.type == "cpu" and not torch.equal(again, alone):
         doubts.append(f"{scorer.name} scores one picture a little otherwise each time: no seed repeats it to the bit.")
-    if not close(true[:1], alone, spread, max(truth.rounding, 1e-5)):
-        doubts.append(
-            f"{scorer.name} scores a picture otherwise when another is beside it. {advice(scorer.network, MODE)}"
-        )
+    is_alone = close(true[:1], alone, spread, max(truth.rounding, 1e-5))
+    if not is_alone:
+        what = "otherwise when another is beside it: class models of one batch will depend on each other"
+        doubts.append(f"{scorer.name} scores a picture {what}.{advice(scorer.network)}")
     if not gradient.any():
         doubts.append(f"No score of {scorer.name} changes with the image. Does its forward round, or compare?")
-    elif not rises(scorer, pictures[:2], scores, gradient, clear):
+    elif is_alone and not rises(scorer, pictures[:2], scores, gradient, clear):
         why = "Does its forward hold back a part, torch.no_grad, round, or have a backward of its own?"
         doubts.append(f"The gradient of {scorer.name} is not that of its scores: they do not rise along it. {why}")
     if not callable(scorer.pick) and (kind := squashed(scorer, pictures, true, last)):
@@ -148,27 +145,24 @@ def scores_of(scorer: Scorer, images: Tensor) -> Tensor:
     except VizkitError:
         raise
     except Exception as error:
-        channels, how_to = first_convolution(scorer.network), advice(scorer.network)
+        channels = first_convolution(scorer.network)
         hint = f" Its first convolution takes {channels} channel(s)." if channels else ""
-        what = f"cannot take an image of shape {tuple(images.shape)}.{hint} Check size, mean and std.{how_to}"
-        if len(images) > 1:
-            what = f"takes one image, but not two at once.{how_to or FIXED}"
-        raise VizkitError(f"{scorer.name} {what} It said: {said(error)}") from error
+        what = f"cannot take an image of shape {tuple(images.shape)}.{hint} Check size, mean and std."
+        what = what if len(images) == 1 else "takes one image, but not two at once."
+        raise VizkitError(f"{scorer.name} {what}{advice(scorer.network)} It said: {said(error)}") from error
 
 
 def check_shape(scorer: Scorer, alone: Tensor, pair: Tensor) -> None:
     """Raises `VizkitError` where what comes out, of one picture and of two, is no table of class scores."""
     if alone.ndim == 2 and len(alone) == 1 and pair.shape == (2, alone.shape[1]):
         return
-    remedy = "Is the last layer missing, or the size another?"
-    if pair.ndim == 1 and len(pair) == 2:
-        remedy = "It was squeezed: scores=lambda s: s[:, None]."
-    elif pair.ndim == 2 and alone.shape == pair.shape[1:]:
-        remedy = f"The batch of one was squeezed away: scores=lambda s: s.reshape(-1, {pair.shape[1]})."
+    remedy = " Is the last layer missing, or the size another?"
+    if len(pair.shape) in (1, 2) and len(pair) == 2 and alone.shape in (pair.shape[1:], (1, *pair.shape[1:])):
+        remedy = f" A dimension was squeezed away: scores=lambda s: s.reshape(-1, {pair[0].numel()})."
     elif pair.shape == alone.shape:
-        remedy = "It takes one image, but not two at once." + advice(scorer.network, FIXED)
+        remedy = " It takes one image, but not two at once." + advice(scorer.network)
     shape = tuple(alone.shape)
-    raise VizkitError(f"{scorer.name} returns shape {shape} for one image; class scores are (1, classes). {remedy}")
+    raise VizkitError(f"{scorer.name} returns shape {shape} for one image; class scores are (1, classes).{remedy}")
 
 
 def variants(truth: Scorer, device: torch.device) -> Iterator[Scorer]:
@@ -204,7 +198,7 @@ def climb(scorer: Scorer, pair: Tensor, those: Tensor) -> tuple[Tensor, Tensor, 
             last = step.name().split("Backward")[0]
             step = step.next_functions[0][0] if step.next_functions else None
         if scores.requires_grad:
-            (gradient,) = torch.autograd.grad(weighed(scores, those), image, allow_unused=True)
+            (gradient,) = torch.autograd.grad(weighed(scores, those).sum(), image, allow_unused=True)
     except VizkitError:
         raise
     except Exception as error:
@@ -216,28 +210,30 @@ def climb(scorer: Scorer, pair: Tensor, those: Tensor) -> tuple[Tensor, Tensor, 
 
 
 def weighed(scores: Tensor, those: Tensor) -> Tensor:
-    """Those classes as one number; they weigh differently, as a softmax adds up to 1 whatever the picture."""
-    return (scores[:, those] * torch.linspace(1, 2, int(those.sum())).to(scores)).sum()
+    """Those classes as one number a picture; they weigh differently, as a softmax adds up to 1 whatever the picture."""
+    return scores[:, those] @ torch.linspace(1, 2, int(those.sum())).to(scores)
 
 
 def rises(scorer: Scorer, pair: Tensor, scores: Tensor, gradient: Tensor, those: Tensor) -> bool:
-    """Whether a step of one length or another raises the scores as far as the gradient promises. Not along it, but
-    nearly at right angles, by chance, twice: what the gradient leaves out is not along it either."""
-    slope, generator = gradient.norm(), torch.Generator().manual_seed(0)
-    uphill, share = gradient / slope, 2 / gradient.numel() ** 0.5  # as much along it as makes it tell
-    rounding = 2 * scorer.rounding * weighed(scores.abs(), those)
-    lengths = [length for length in (1.0, 0.1, 10.0, 0.01, 1e-3, 100.0) if length * share * slope > rounding]
-    if not lengths or scorer.rounding > 1e-3:
-        return True  # smaller than rounding, or in half precision: nobody can tell
-    for _ in range(2):
-        aside = torch.randn(gradient.shape, generator=generator).to(gradient)
-        aside -= (aside * uphill).sum() * uphill
-        step = aside / aside.norm() + share * uphill
-        with torch.no_grad():
-            rise = (float(weighed(scorer(pair + length * step) - scores, those)) / length for length in lengths)
-            if not any(0.5 < one / float(share * slope) < 2 for one in rise):
-                return False
-    return True
+    """Whether a step of one length or another raises the scores of each picture as far as the gradient promises. Not
+    along it, but nearly at right angles, by chance: what the gradient leaves out is not along it either."""
+    slope, share = _length(gradient), 2 / gradient[0].numel() ** 0.5  # as much along it as makes it tell
+    uphill, aside = gradient / slope, torch.randn(gradient.shape, generator=torch.Generator().manual_seed(0)).to(pair)
+    aside -= (aside * uphill).sum(dim=(1, 2, 3), keepdim=True) * uphill
+    step, promised = aside / _length(aside) + share * uphill, share * slope.flatten()
+    least = 2 * scorer.rounding * weighed(scores.abs(), those) + 1e-20  # less is rounding: nobody can tell
+    kept = (100 * promised <= least) | (scorer.rounding > 1e-3)
+    for length in (1.0, 0.1, 10.0, 0.01, 1e-3, 100.0):
+        if not kept.all():
+            with torch.no_grad():
+                rise = weighed(scorer(pair + length * step) - scores, those) / length
+            kept |= (length * promised > least) & (rise > 0.5 * promised) & (rise < 2 * promised)
+    return bool(kept.all())
+
+
+def _length(images: Tensor) -> Tensor:
+    """Of each image, (batch, 1, 1, 1); never zero."""
+    return images.flatten(1).norm(dim=1).clamp(min=1e-30)[:, None, None, None]
 
 
 def close(scores: Tensor, other: Tensor, spread: Tensor, rounding: float) -> bool:
@@ -270,10 +266,13 @@ def first_convolution(network: nn.Module) -> int | None:
     return next(of_layers, None) or next(of_weights, None)
 
 
-def advice(network: nn.Module, else_: str = "") -> str:
-    """How to make a program anew so that it fits; something else for a module of layers."""
+def advice(network: nn.Module) -> str:
+    """What may make scores depend on the batch, or keep it from being another."""
     programs = (torch.jit.ScriptModule, torch.fx.GraphModule)
-    return PROGRAM if any(isinstance(layer, programs) for layer in network.modules()) else else_
+    if any(isinstance(layer, programs) for layer in network.modules()):
+        how = "torch.export.export(cnn.eval(), …, dynamic_shapes=…)"
+        return f" Pass the network, or a program made for any batch: {how}."
+    return " Has its forward a fixed batch size, or a layer that works as in training?"
 
 
 def said(error: BaseException | None) -> str:

@@ -83,9 +83,11 @@ def prepared(module: nn.Module, device: torch.device | None = None, hooks: bool 
 def nothing_else_runs(network: nn.Module) -> Iterator[None]:
     """Raises `VizkitError` as soon as a layer is about to run that is not the network's, but for one without weights:
     what its forward reaches in a closure, say, is no copy."""
-    thread, held = get_ident(), [one for layer in network.modules() for one in tree_leaves(dict(vars(layer)))]
+    thread, usual = get_ident(), vars(nn.Module())
     # What lies in plain lists and dicts, of which torch does not know, is its own, too.
-    own = {id(layer) for one in [network, *held] if isinstance(one, nn.Module) for layer in one.modules()}
+    held = [vars(layer)[name] for layer in network.modules() for name in vars(layer).keys() - usual.keys()]
+    known = [one for one in [network, *tree_leaves(held)] if isinstance(one, nn.Module)]
+    own = {id(layer) for one in known for layer in one.modules()}
 
     def check(layer: nn.Module, _: Any) -> None:
         has_weights = any(one is not None for one in (*layer._parameters.values(), *layer._buffers.values()))
