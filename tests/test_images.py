@@ -42,7 +42,8 @@ def test_bytes_values_in_0_to_1_pil_images_and_files_are_the_same_picture(rgb, t
     picture = bytes_of(32, 32, 3)
     Image.fromarray(picture).save(tmp_path / "photo.png")
     expected = from_picture(rgb, picture)
-    for same in (picture / 255, Image.fromarray(picture), str(tmp_path / "photo.png"), tmp_path / "photo.png"):
+    file = tmp_path / "photo.png"
+    for same in (picture / 255, np.moveaxis(picture / 255, 2, 0), Image.fromarray(picture), str(file), file):
         assert torch.equal(from_picture(rgb, same), expected)
 
 
@@ -118,7 +119,7 @@ def test_a_file_that_is_no_picture_is_an_error_that_names_it(rgb, tmp_path, cont
     ("picture", "message"),
     [
         (bytes_of(32, 32, 3).astype(np.int64) + 1, "int64.*256"),
-        (np.random.rand(3, 32, 32), r"\(3, 32, 32\).*permute\(1, 2, 0\)"),
+        (np.random.rand(4, 32, 32), r"shape.*\(4, 32, 32\)"),
         ([["a", "b"]], "<U1"),
         (bytes_of(32, 32, 4), r"shape.*\(32, 32, 4\)"),
         (bytes_of(2, 32, 32, 3), r"shape.*\(2, 32, 32, 3\)"),
@@ -133,7 +134,7 @@ def test_a_file_that_is_no_picture_is_an_error_that_names_it(rgb, tmp_path, cont
     ],
     ids=[
         "more than bytes",
-        "channels first",
+        "four channels first",
         "letters",
         "RGBA",
         "a batch",

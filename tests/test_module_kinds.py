@@ -388,7 +388,7 @@ SENTENCES = {  # name: how to make it, what the Classifier is told, and what the
     "a batch made one": (
         lambda: Cnn(lambda cnn, image: cnn(image).mean(dim=0, keepdim=True)),
         {},
-        "takes one image, but not two.*fixed batch size",
+        r"\(1, 5\) for one image, \(1, 5\) for two.*fixed batch size",
     ),
     "traced with a fixed batch": (
         lambda: traced(FixedBatch(), 1),

@@ -339,10 +339,8 @@ class Ascent:
         now, start = self.image, self.start_image
         shown, before = to_pictures(self.net, now), to_pictures(self.net, start)
         for at, label in enumerate(self.labels if made and not self.changes else ()):
-            if torch.equal(now[at], start[at]):
-                return f"{label} has not moved: nothing here raises its score. Take another start, or raise {rate}."
-            if made >= 8 and (shown[at] == before[at]).all():
-                return f"{label} has moved by less than a grey level in {made} steps. Raise {rate}."
+            if torch.equal(now[at], start[at]) or (made >= 8 and (shown[at] == before[at]).all()):
+                return f"{label} has not moved, or by less than a grey level. Raise {rate}, or take another start."
             goals = [step.scores[at] if self.objective == "score" else step.probabilities[at] for step in self.history]
             paid = any(step.penalties[at] for step in self.history)  # a strong penalty may well cost the score more
             if made >= 8 and not paid and max(goals[1:]) <= goals[0]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.nn import functional as F
+from torchvision.transforms.functional import pil_to_tensor
 
 from .errors import VizkitError
 from .networks import Classifier
@@ -50,17 +51,15 @@ def from_picture(net: Classifier, picture: Any) -> Tensor:
     """
     shape = (net.channels, net.height, net.width)
     if isinstance(picture, Tensor) and picture.ndim in (3, 4) and picture.shape[-3] in (1, 3, net.channels):
-        several = picture.detach().cpu().reshape(-1, *picture.shape[-3:])
+        several = picture.detach().cpu().reshape(-1, *picture.shape[-3:]).numpy()
         if several.shape[1:] == shape:
-            values = torch.from_numpy(_as_bytes(several.numpy()).astype(np.float32) / 255)
-            return net.normalise(values.to(net.device))
-        return torch.cat([from_picture(net, one.movedim(0, 2).numpy()) for one in several])
+            return net.normalise(torch.from_numpy(_as_bytes(several)).to(net.device) / 255)
+        return torch.cat([from_picture(net, one) for one in several])
     if net.channels not in (1, 3):
         raise VizkitError(f"{net.name} takes {net.channels} channels, a photo has 3. Pass a tensor of shape {shape}.")
     photo = as_photo(picture).convert("RGB" if net.channels == 3 else "L")
     fitted = ImageOps.fit(photo, (net.width, net.height), Image.Resampling.BICUBIC)
-    values = torch.from_numpy(np.array(fitted, dtype=np.float32) / 255).to(net.device)
-    return net.normalise(values.reshape(1, net.height, net.width, -1).permute(0, 3, 1, 2)).contiguous()
+    return net.normalise(pil_to_tensor(fitted)[None].to(net.device) / 255).contiguous()
 
 
 def as_photo(picture: Any, name: str = "") -> Image.Image:
@@ -69,8 +68,9 @@ def as_photo(picture: Any, name: str = "") -> Image.Image:
     (20, 10)
 
     A photo as it is meant to be seen, in RGB: turned upright where its camera says how, on white where it is
-    transparent. From a path, an open file, a PIL image, or an array (height, width[, 3]) of bytes or of values in
-    [0, 1]. Raises `VizkitError` for what is none of these; `name` is what it calls the file.
+    transparent. From a path, an open file, a PIL image, or an array of bytes or of values in [0, 1]: (height, width),
+    (height, width, 3), or, as torch has them, (3, height, width). Raises `VizkitError` for what is none of these;
+    `name` is what it calls the file.
     """
     if isinstance(picture, Image.Image):
         return _in_rgb(picture)
@@ -97,9 +97,10 @@ def _in_rgb(image: Image.Image) -> Image.Image:
 
 
 def _photo_of_array(array: NDArray[Any]) -> Image.Image:
+    if array.ndim == 3 and array.shape[0] in (1, 3) and array.shape[2] not in (1, 3):
+        array = np.moveaxis(array, 0, 2)
     if array.ndim not in (2, 3) or array.size == 0 or (array.ndim == 3 and array.shape[2] not in (1, 3)):
-        hint = " Put the channels last: permute(1, 2, 0)." if array.ndim == 3 and array.shape[0] in (1, 3) else ""
-        raise VizkitError(f"A picture has shape (height, width) or (height, width, 3), not {array.shape}.{hint}")
+        raise VizkitError(f"A picture has shape (height, width) or (height, width, 3), not {array.shape}.")
     array = _as_bytes(array)
     return Image.fromarray(array[:, :, 0] if array.shape[2:] == (1,) else array).convert("RGB")
 

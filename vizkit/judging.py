@@ -6,12 +6,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 from torchvision.models import ResNet18_Weights
-from torchvision.transforms.functional import resize
+from torchvision.transforms.functional import pil_to_tensor, resize
 
 from .errors import VizkitError
 from .images import as_photo
@@ -89,20 +88,11 @@ def _judge() -> Classifier:
 
 
 def _photos(pictures: Any) -> list[Image.Image]:
-    """One picture or several, as photos; as torch has them, the channels come first."""
-    if isinstance(pictures, (Tensor, np.ndarray)):
-        array = np.asarray(pictures.detach().cpu() if isinstance(pictures, Tensor) else pictures)
-        if array.ndim in (3, 4) and array.shape[-3] in (1, 3) and array.shape[-1] not in (1, 3):
-            array = np.moveaxis(array, -3, -1)
-        pictures = array if array.ndim == 4 else array[None]
-    elif isinstance(pictures, (str, Path, Image.Image)):
-        pictures = [pictures]
-    return [as_photo(one) for one in pictures]
+    """One picture or several, as photos."""
+    is_one = isinstance(pictures, (str, Path, Image.Image)) or getattr(pictures, "ndim", 4) < 4
+    return [as_photo(one) for one in ([pictures] if is_one else pictures)]
 
 
 def _as_input(judge: Classifier, photo: Image.Image) -> Tensor:
-    array = np.array(photo.convert("L" if judge.channels == 1 else "RGB"))
-    values = (
-        torch.from_numpy(array).reshape(1, photo.height, photo.width, -1).permute(0, 3, 1, 2).to(judge.device) / 255
-    )
+    values = pil_to_tensor(photo.convert("L" if judge.channels == 1 else "RGB"))[None].to(judge.device) / 255
     return judge.normalise(resize(values, [judge.height, judge.width], antialias=True))

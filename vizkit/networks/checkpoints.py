@@ -96,10 +96,9 @@ def matched(weights: Mapping[str, Tensor], own: Mapping[str, Any]) -> dict[str, 
         for prefix in sorted((name.removesuffix(first) for name in given if name.endswith(first)), key=len):
             under = {name.removeprefix(prefix): full for name, full in given.items() if name.startswith(prefix)}
             if needed and needed <= under.keys() and prefix[-1:] in ("", "."):
-                own_parts = {name.split(".")[0] for name in names}
-                extra = {name for name in under.keys() - names.keys() if name.split(".")[0] in own_parts}
-                chosen = (names.keys() | extra) & under.keys()
-                fits.setdefault(prefix, {names.get(name, name): weights[under[name]] for name in chosen})
+                parts = {name.split(".")[0] for name in names}  # what is there for them beyond it may be a deeper one's
+                chosen = {name: full for name, full in under.items() if name.split(".")[0] in parts}
+                fits.setdefault(prefix, {names.get(name, name): weights[full] for name, full in chosen.items()})
     if len(fits) > 1:
         taken, *others = fits
         warn(f"Several sets of weights fit, by their names: {taken!r} is taken, not {others}.")

@@ -204,16 +204,13 @@ class Classifier:
             both = [torch.tensor(_plain(value), dtype=torch.float32) for value in (mean, std)]
             most = max(map(torch.numel, both))
             means, stds = (value.reshape(1, -1, 1, 1).expand(1, most, 1, 1).clone() for value in both)
-            is_right = bool(means.isfinite().all() and stds.isfinite().all() and (stds > 0).all())
+            is_right = bool(means.isfinite().all() and (means <= 1).all() and ((stds > 0) & (stds <= 1)).all())
         except (TypeError, ValueError, RuntimeError):
             is_right = False
-        given = f"mean={reprlib.repr(mean)}, std={reprlib.repr(std)}"
         if not is_right:
-            raise VizkitError(
-                f"mean must be a finite number and std one above zero, or lists, one a channel: not {given}."
-            )
-        if means.max() > 1 or stds.max() > 1:
-            raise VizkitError(f"mean and std are of pictures in [0, 1]: of bytes, divide both by 255. Not {given}.")
+            what = "are of pictures in [0, 1], and std is above 0: numbers, or lists, one a channel"
+            given = f"mean={reprlib.repr(mean)}, std={reprlib.repr(std)}. Of bytes: divide both by 255."
+            raise VizkitError(f"mean and std {what}; not {given}")
         channels = most if any(value.ndim for value in both) else self._channels(truth)
         return means.expand(-1, channels, -1, -1).clone(), stds.expand(-1, channels, -1, -1).clone()
 

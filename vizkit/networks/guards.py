@@ -1,9 +1,10 @@
 """What stops a wrong picture: a look at four pictures tells whether a copy is the network, and can be climbed."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ class Scorer:
         self.network.to(memory_format=self.layout)
 
     def __call__(self, image: Tensor) -> Tensor:
-        like = next((one for one in self.network.parameters() if one.is_floating_point()), image)
+        like = self._like(image)
         # A copy: some modules change what they are given.
         given = image.to(like.device, like.dtype).clone(memory_format=self.layout)
         return pick_scores(self.network(given), self.pick, self.name).to(image.device, image.dtype)
@@ -43,9 +44,12 @@ class Scorer:
     @property
     def rounding(self) -> float:
         """What rounding makes of a score, about: more in half precision, and on a GPU, which multiplies ten bits."""
-        weights = [one for one in self.network.parameters() if one.is_floating_point()]
-        half = any(one.dtype.itemsize < 4 for one in weights[:1])
-        return 0.05 if half else 1e-6 if all(one.device.type == "cpu" for one in weights[:1]) else 1e-4
+        like = self._like(torch.empty(0))
+        return 0.05 if like.dtype.itemsize < 4 else 1e-6 if like.device.type == "cpu" else 1e-4
+
+    def _like(self, image: Tensor) -> Tensor:
+        """A weight, which has the device and the precision; the image where there is none."""
+        return next((one for one in self.network.parameters() if one.is_floating_point()), image)
 
 
 def probes(shape: tuple[int, int, int]) -> Tensor:
@@ -156,27 +160,22 @@ def check_shape(scorer: Scorer, alone: Tensor, pair: Tensor) -> None:
     """Raises `VizkitError` where what comes out, of one picture and of two, is no table of class scores."""
     if alone.ndim == 2 and len(alone) == 1 and pair.shape == (2, alone.shape[1]):
         return
-    remedy = " Is the last layer missing, or the size another?"
-    if len(pair.shape) in (1, 2) and len(pair) == 2 and alone.shape in (pair.shape[1:], (1, *pair.shape[1:])):
+    shapes, remedy = (tuple(alone.shape), tuple(pair.shape)), " Is the last layer missing, or the size another?"
+    if shapes[1][:1] == (2,) and pair.ndim < 3 and shapes[0] in (shapes[1][1:], (1, *shapes[1][1:])):
         remedy = f" A dimension was squeezed away: scores=lambda s: s.reshape(-1, {pair[0].numel()})."
     elif pair.shape == alone.shape:
-        remedy = " It takes one image, but not two at once." + advice(scorer.network)
-    shape = tuple(alone.shape)
-    raise VizkitError(f"{scorer.name} returns shape {shape} for one image; class scores are (1, classes).{remedy}")
+        remedy = advice(scorer.network)
+    what = "returns shape {} for one image, {} for two".format(*shapes)
+    raise VizkitError(f"{scorer.name} {what}; class scores are (images, classes).{remedy}")
 
 
 def variants(truth: Scorer, device: torch.device) -> Iterator[Scorer]:
     """Copies that may give the same scores, the fastest first: folded, plain, with hooks, in their own precision."""
-    makers: list[Callable[[], nn.Module]] = [
-        lambda: folded(prepared(truth.network, device)),
-        lambda: prepared(truth.network, device),
-        lambda: prepared(truth.network, device, hooks=True),
-        lambda: prepared(truth.network, hooks=True).to(device),
-    ]
-    for make in makers:
-        for layout in (torch.channels_last, torch.contiguous_format):  # the faster, mostly; a view() wants the other
-            with suppress(Exception):  # weights of five dimensions have no such layout
-                yield Scorer(make(), truth.name, truth.pick, layout)
+    ways = ((device, False, True), (device, False, False), (device, True, False), (None, True, False))
+    for (where, hooks, fold), layout in product(ways, (torch.channels_last, torch.contiguous_format)):
+        with suppress(Exception):  # weights of five dimensions have no such layout; a view() wants the other
+            network = prepared(truth.network, where, hooks).to(device)
+            yield Scorer(folded(network) if fold else network, truth.name, truth.pick, layout)
 
 
 def takes(scorer: Scorer, image: Tensor, classes: int | None = None) -> bool:
@@ -222,7 +221,7 @@ def rises(scorer: Scorer, pair: Tensor, scores: Tensor, gradient: Tensor, those:
     aside -= (aside * uphill).sum(dim=(1, 2, 3), keepdim=True) * uphill
     step, promised = aside / _length(aside) + share * uphill, share * slope.flatten()
     least = 2 * scorer.rounding * weighed(scores.abs(), those) + 1e-20  # less is rounding: nobody can tell
-    kept = (100 * promised <= least) | (scorer.rounding > 1e-3)
+    kept = (10 * promised <= least) | (scorer.rounding > 1e-3)  # a longer step is no small one
     for length in (1.0, 0.1, 10.0, 0.01, 1e-3, 100.0):
         if not kept.all():
             with torch.no_grad():
