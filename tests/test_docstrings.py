@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import pkgutil
+import warnings
 
 import numpy as np
 import pytest
@@ -37,7 +38,9 @@ def test_an_example_prints_what_it_says(example, net, tmp_path, monkeypatch):
     example.globs |= {"vizkit": vizkit, "torch": torch, "np": np, "net": net, "folder": tmp_path}
     report = []
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
-    runner.run(example, out=report.append)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        runner.run(example, out=report.append)
     assert runner.summarize(verbose=False).failed == 0, "".join(report)
 
 

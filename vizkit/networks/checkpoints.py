@@ -93,7 +93,8 @@ def matched(weights: Mapping[str, Tensor], own: Mapping[str, Any]) -> dict[str, 
         names = {name.removeprefix(outer): full for name, full in wanted.items()}
         needed = {name for name in names if not name.endswith("num_batches_tracked")}
         first = min(needed, default="")
-        for prefix in sorted((name.removesuffix(first) for name in given if name.endswith(first)), key=len):
+        ending = [name.removesuffix(first) for name in given if name.endswith(first) and not fits]
+        for prefix in sorted(ending, key=len):
             under = {name.removeprefix(prefix): full for name, full in given.items() if name.startswith(prefix)}
             if needed and needed <= under.keys() and prefix[-1:] in ("", "."):
                 parts = {name.split(".")[0] for name in names}  # what is there for them beyond it may be a deeper one's
