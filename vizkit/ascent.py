@@ -17,7 +17,7 @@ from .bases import as_start, start_parameters
 from .checks import is_whole
 from .errors import Diverged, VizkitError, warn
 from .images import Pictures, png, tile, to_pictures
-from .networks import Classifier, as_classifier
+from .networks import Classifier, as_classifier, watched
 from .own_torch import own_torch
 from .progress import counted
 from .recipes import Recipe, as_recipe
@@ -93,9 +93,8 @@ class Ascent:
         """One step: forward, backward, update."""
         settings = self._begin()
         image = self.basis.decode(self.net, self._parameters)
-        scores = self.net(settings.regularizer.view(image, **self._around))
-        scores = scores.reshape(-1, len(image), scores.shape[-1])  # (views, batch, classes): mostly one view an image
-        penalties = settings.regularizer.penalty(image, **self._around)
+        shown = settings.regularizer.view(image, **self._around)
+        scores, penalties = self._look(image, shown, settings.regularizer)
         goal = self._climbed(scores).mean(dim=0) - penalties
         gradient, uphill = torch.autograd.grad(goal.sum(), (image, self._parameters))
         seen = self._seen(scores, penalties), self._frame(image)
@@ -195,8 +194,7 @@ class Ascent:
         if not self.finished:
             with own_torch(), torch.no_grad():
                 image = self.basis.decode(self.net, self._parameters)
-                penalties = self.regularizer.penalty(image, **self._around)
-                look = self._seen(self.net(self.net.fitted(image))[None], penalties)
+                look = self._seen(*self._look(image, self.net.fitted(image), self.regularizer))
             self._keep(look, to_pictures(self.net, image))
             self.finished = True
             self.doubt = self._doubt()
@@ -251,6 +249,12 @@ class Ascent:
         batch = len(self.targets)
         if settings.regularizer.batch not in (1, batch):
             raise VizkitError(f"{settings.regularizer} is for {settings.regularizer.batch} images, not for {batch}.")
+        if settings.regularizer.asks("activations"):
+            with own_torch(), torch.no_grad(), watched(self.net.network, 1, 1) as seen:
+                self.net(self.net.blank())
+            if not seen:
+                why = "has none that remembers photographs (of places, in training): take another regularizer"
+                raise VizkitError(f"{settings.regularizer} reads what batch norms see, and {self.net.name} {why}.")
         return settings
 
     def _begin(self) -> Settings:
@@ -270,6 +274,13 @@ class Ascent:
                 self.changes.append((self.step, name, getattr(now, name)))
         self._acting = now
         return now
+
+    def _look(self, image: Tensor, shown: Tensor, regularizer: Regularizer) -> tuple[Tensor, Tensor]:
+        """The scores, (views, batch, classes), of what is shown of images, and the penalties of these, (batch,)."""
+        views, batch = len(shown) // len(image), len(image)
+        with watched(self.net.network, views, batch, regularizer.asks("activations")) as activations:
+            scores = self.net(shown).reshape(views, batch, -1)
+        return scores, regularizer.penalty(image, activations=activations, **self._around)
 
     def _climbed(self, scores: Tensor) -> Tensor:
         """What the ascent climbs, of scores (views, batch, classes): (views, batch)."""

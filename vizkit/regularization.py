@@ -6,9 +6,10 @@ update. All work on zero-centred images, (batch, channels, height, width), and t
 
 What a regularizer's function needs it asks for by name, among: `image`, `strength`, `step` (0, 1, …), `generator`
 (randomness that follows from the ascent's seed, the step and the regularizer's name alone), `gradient` (of the step's
-objective with respect to the image), `low` and `high` (the valid range: what black and white are in this network's
-input), `sides` (height and width of the network's input), `views` (how many views of each image an earlier view has
-made). Others, with defaults, are its options.
+objective with respect to the image), `activations` (what every batch norm of the network sees in this step, from the
+first to the last, and what it saw in training: a list of `vizkit.networks.Activations`), `low` and `high` (the valid
+range: what black and white are in this network's input), `sides` (height and width of the network's input), `views`
+(how many views of each image an earlier view has made). Others, with defaults, are its options.
 """
 
 import inspect
@@ -24,10 +25,11 @@ from torch import Tensor
 
 from .checks import check_name, is_finite, is_like
 from .errors import VizkitError
+from .networks import Activations
 
 Place = Literal["penalty", "view", "projection"]
 CONTEXT: dict[Place, tuple[str, ...]] = {  # what a function may ask for in each place
-    "penalty": ("image", "low", "high"),
+    "penalty": ("image", "low", "high", "activations"),
     "view": ("image", "strength", "step", "generator", "low", "high", "sides", "views"),
     "projection": ("image", "strength", "step", "generator", "low", "high", "sides", "gradient"),
 }
@@ -162,10 +164,16 @@ class Regularizer:
         """Whether any part acts there."""
         return any(part.kind.place == place for parts in self.each for part in parts)
 
-    def penalty(self, image: Tensor, **context: Any) -> Tensor:
+    def asks(self, name: str) -> bool:
+        """Whether any part asks for it."""
+        return any(name in part.kind.asks for parts in self.each for part in parts)
+
+    def penalty(self, image: Tensor, *, activations: Sequence[Activations] = (), **context: Any) -> Tensor:
         """What is subtracted from the class score of each image, strengths included: shape (batch,)."""
         if self.batch > 1:
-            return torch.cat([one.penalty(image[its], **context) for one, its in self._alike()])
+            each = [(one, its, [layer.of(its) for layer in activations]) for one, its in self._alike()]
+            return torch.cat([one.penalty(image[its], activations=theirs, **context) for one, its, theirs in each])
+        context |= {"activations": activations or None}
         total = image.new_zeros(len(image))
         for _, part in self._at("penalty"):
             # The strength multiplies from outside, so that a penalty is the plain formula on the image.

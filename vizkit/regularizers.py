@@ -12,12 +12,12 @@ from torchvision.transforms.functional import gaussian_blur as torchvision_blur
 
 from .checks import check_name
 from .errors import VizkitError
-from .networks import resized
+from .networks import Activations, resized
 from .regularization import Kind, Place, as_kind
 
 __all__ = ["clamp", "clip_small_contribution", "clip_small_norm", "crops", "cut_out", "decay", "fit", "gaussian_blur"]
-__all__ += ["jitter", "l1", "l2", "lp", "mirror", "noise", "pad", "regularizer", "resize", "round_to_bytes"]
-__all__ += ["scale_and_rotate", "shake", "soft_threshold", "total_variation"]
+__all__ += ["jitter", "l1", "l2", "lp", "mirror", "natural_statistics", "noise", "pad", "regularizer", "resize"]
+__all__ += ["round_to_bytes", "scale_and_rotate", "shake", "soft_threshold", "total_variation"]
 
 
 _known: dict[str, Kind] = {}
@@ -108,6 +108,26 @@ def total_variation(image: Tensor, mean: bool = False) -> Tensor:
     across = image.diff(dim=-1).abs().sum(dim=(1, 2, 3))
     down = image.diff(dim=-2).abs().sum(dim=(1, 2, 3))
     return (across + down) / (image[0].numel() if mean else 1)
+
+
+@kind("penalty", strengths=(0.1, 100), default=16)
+def natural_statistics(activations: Sequence[Activations], layers: int = 11) -> Tensor:
+    """
+    >>> vizkit.natural_statistics(16)
+    vizkit.natural_statistics(16)
+
+    How far each channel is from what it was on photographs, as the last `layers` batch norms of the network remember
+    it: the squared distance of its mean and of its spread, over places and views, in spreads; the mean over channels,
+    the sum of both, the mean over layers. For networks with batch norm. Yin et al. 2020 (arXiv 1912.08795,
+    DeepInversion), section 3.2, there over a batch of many classes; here of each image alone.
+    """
+    costs = []
+    for values, mean, spread, scale in activations[-max(int(layers), 1) :]:
+        variance, own = torch.var_mean(values.flatten(3), dim=(0, 3), correction=0)
+        own_spread = (variance + 1e-6 * spread.square() + 1e-12).sqrt()  # at zero a root has no slope
+        far = torch.stack([own - mean, own_spread - spread]) / scale
+        costs.append(far.square().sum(dim=0).mean(dim=1))
+    return torch.stack(costs).mean(dim=0)
 
 
 @kind("view", strengths=(1, 32), default=8)

@@ -1,9 +1,11 @@
 """A trained CNN with all it takes to talk to it: made of your module, or loaded by its name."""
 
+from .activations import Activations, watched
 from .checkpoints import load_weights
 from .classifier import Classifier, as_device, resized
 from .loading import as_classifier, load, networks
 from .loading import small_network as small_network
 from .small_cnn import small_cnn
 
-__all__ = ["Classifier", "as_classifier", "as_device", "load", "load_weights", "networks", "resized", "small_cnn"]
+__all__ = ["Activations", "Classifier", "as_classifier", "as_device", "load", "load_weights", "networks", "resized"]
+__all__ += ["small_cnn", "watched"]
