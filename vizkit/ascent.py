@@ -249,12 +249,9 @@ class Ascent:
         batch = len(self.targets)
         if settings.regularizer.batch not in (1, batch):
             raise VizkitError(f"{settings.regularizer} is for {settings.regularizer.batch} images, not for {batch}.")
-        if settings.regularizer.asks("activations"):
-            with own_torch(), torch.no_grad(), watched(self.net.network, 1, 1) as seen:
-                self.net(self.net.blank())
-            if not seen:
-                why = "has none that remembers photographs (of places, in training): take another regularizer"
-                raise VizkitError(f"{settings.regularizer} reads what batch norms see, and {self.net.name} {why}.")
+        if settings.regularizer.asks("activations") and not self.net.remembers:
+            why = "has none that remembers its training: take another regularizer, or a recipe by its name"
+            raise VizkitError(f"{settings.regularizer} reads what batch norms see, and {self.net.name} {why}.")
         return settings
 
     def _begin(self) -> Settings:

@@ -8,6 +8,7 @@ import reprlib
 import unicodedata
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from torch.nn import functional as F
 
 from ..errors import VizkitError
 from ..own_torch import own_torch
+from .activations import watched
 from .guards import Scorer, first_convolution, guarded, probes, takes
 from .outputs import Scores
 from .preparing import as_module, name_of, prepared
@@ -133,6 +135,13 @@ class Classifier:
         if self.exclusive and scores.shape[-1] > 1:
             return scores.log_softmax(dim=-1) if log else scores.softmax(dim=-1)
         return F.logsigmoid(scores) if log else scores.sigmoid()
+
+    @cached_property
+    def remembers(self) -> bool:
+        """Whether a batch norm runs in it that has statistics of its training: see `vizkit.natural_statistics`."""
+        with own_torch(), torch.no_grad(), watched(self.network, 1, 1) as seen:
+            self(self.blank())
+        return bool(seen)
 
     def find(self, query: str, limit: int | None = None) -> dict[int, str]:
         """
