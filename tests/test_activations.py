@@ -66,7 +66,7 @@ def costs(net, image, **options):
     return torch.tensor(next(steps).penalties)
 
 
-def by_hand(module, image, layers=11):
+def by_hand(module, image, layers=5):
     """The formula, on the module as it is: of the input of every batch norm, each image alone."""
     found = []
 
@@ -279,3 +279,22 @@ def test_the_explorer_offers_it_and_says_where_it_cannot_be(image):
     without.controls.rows[0].kind.value = "natural_statistics"
     without.start.click()
     assert "batch norm" in without.message.value
+
+
+def test_a_recipe_by_its_name_suits_a_network_without_batch_norm(monkeypatch):
+    from vizkit import recipes
+
+    whole = recipes.recipe("small").but(name="whole", regularizer=COST(2) + vizkit.jitter(1))
+    monkeypatch.setattr(recipes, "RECIPES", (*recipes.RECIPES, whole))
+    monkeypatch.setitem(recipes.WITHOUT, "whole", whole.but(regularizer=whole.regularizer.without("activations")))
+    with_norm, without = (classifier(trained([*block(norm), *end()])) for norm in (nn.BatchNorm2d, NONE["group norm"]))
+    assert vizkit.ascend(with_norm, 0, recipe="whole").regularizer == COST(2) + vizkit.jitter(1)
+    assert vizkit.ascend(without, 0, recipe="whole").regularizer == vizkit.jitter(1)
+    with pytest.raises(VizkitError, match="recipe by its name"):
+        vizkit.ascend(without, 0, recipe=whole)
+    explorer = vizkit.Explorer(without, 0, recipe="whole", steps=1)
+    explorer.controls.preset.value = "small"
+    explorer.controls.preset.value = "whole"
+    assert explorer.controls.regularizer() == vizkit.jitter(1)
+    assert explorer.controls.preset.value == "whole"
+    assert explorer.run().step == whole.steps

@@ -111,7 +111,7 @@ def total_variation(image: Tensor, mean: bool = False) -> Tensor:
 
 
 @kind("penalty", strengths=(0.1, 100), default=16)
-def natural_statistics(activations: Sequence[Activations], layers: int = 11) -> Tensor:
+def natural_statistics(activations: Sequence[Activations], layers: int = 5) -> Tensor:
     """
     >>> vizkit.natural_statistics(16)
     vizkit.natural_statistics(16)
