@@ -101,9 +101,8 @@ class Fourier(Plain):
         return _squash(net, values, self.decorrelate)
 
     def encode(self, net: Classifier, image: Tensor) -> Tensor:
-        sides = _sides(net, self)
-        values = _unsquash(net, resized(image, sides, smooth=False), self.decorrelate)
-        spectrum = torch.fft.rfft2(values * 4, norm="ortho") / _weights(sides, self.exponent, net.device)
+        weights = _weights(_sides(net, self), self.exponent, net.device)
+        spectrum = torch.fft.rfft2(_unsquash(net, image, self) * 4, norm="ortho") / weights
         return torch.view_as_real(spectrum).contiguous()
 
 
@@ -141,8 +140,7 @@ class Phase(Plain):
         return _squash(net, values, self.decorrelate)
 
     def encode(self, net: Classifier, image: Tensor) -> Tensor:
-        values = _unsquash(net, resized(image, _sides(net, self), smooth=False), self.decorrelate)
-        return torch.fft.rfft2(values).angle()
+        return torch.fft.rfft2(_unsquash(net, image, self)).angle()
 
 
 def _sides(net: Classifier, basis: Fourier | Phase) -> tuple[int, int]:
@@ -186,9 +184,10 @@ def _squash(net: Classifier, values: Tensor, decorrelated: bool) -> Tensor:
     return net.normalise(values.sigmoid())
 
 
-def _unsquash(net: Classifier, image: Tensor, decorrelated: bool) -> Tensor:
-    values = torch.logit(net.denormalise(image), eps=1e-3)  # black and white lie at ± infinity: stop just short
-    if decorrelated and net.channels == 3:
+def _unsquash(net: Classifier, image: Tensor, basis: Fourier | Phase) -> Tensor:
+    picture = net.denormalise(resized(image, _sides(net, basis), smooth=False))
+    values = torch.logit(picture, eps=1e-3)  # black and white lie at ± infinity: stop just short
+    if basis.decorrelate and net.channels == 3:
         values = torch.einsum("oc,bchw->bohw", torch.linalg.inv(_COLOUR).to(net.device), values)
     return values
 

@@ -23,32 +23,25 @@ class Activations(NamedTuple):
         return self._replace(values=self.values[:, images])
 
 
-def remember(network: nn.Module) -> None:
-    """Writes down, in every batch norm that has statistics of training, the `mean`, `spread` and `scale` of what goes
-    in, as a buffer `remembered`, (3, channels)."""
-    layers: list[Any] = list(network.modules())
-    for layer in layers:
-        mean, variance = getattr(layer, "running_mean", None), getattr(layer, "running_var", None)
-        if mean is not None and variance is not None and not isinstance(layer, (_InstanceNorm, torch.jit.ScriptModule)):
-            gain, shift = _affine(layer)
-            # A channel that its gain makes constant, but for rounding, tells nothing.
-            scale = torch.where(gain > 1e-4 * (1 + shift.abs()), (variance + layer.eps).sqrt(), torch.inf)
-            layer.register_buffer("remembered", torch.stack([mean, variance.sqrt(), scale]), persistent=False)
+def batch_norms(network: nn.Module) -> list[Any]:
+    """Those that have statistics of training, of whichever class they are."""
+    others = (_InstanceNorm, torch.jit.ScriptModule)
+    kept = ("running_mean", "running_var")
+    layers = (layer for layer in network.modules() if not isinstance(layer, others))
+    return [layer for layer in layers if all(isinstance(getattr(layer, name, None), Tensor) for name in kept)]
 
 
-def remember_when_folded(fused: nn.Module, norm: Any) -> None:
-    """The same of what comes out of a batch norm, in the convolution that it was folded into: there a channel has the
-    mean β and the scale |γ|."""
-    (gain, shift), (_, spread, scale) = _affine(norm), norm.remembered
-    statistics = torch.stack([shift, gain * spread / scale, torch.where(scale.isinf(), scale, gain)])
-    fused.register_buffer("remembered", statistics, persistent=False)
-
-
-def _affine(norm: Any) -> tuple[Tensor, Tensor]:
-    """|γ| and β of every channel."""
-    weight, bias = getattr(norm, "weight", None), getattr(norm, "bias", None)
-    gain = torch.ones_like(norm.running_mean) if weight is None else weight.detach().abs()
-    return gain, torch.zeros_like(gain) if bias is None else bias.detach()
+def remember(layer: nn.Module, norm: Any) -> None:
+    """Writes down, as a buffer `remembered`, (3, channels), the mean, spread and scale of what goes into a batch norm;
+    or, in the convolution that it was folded into, of what comes out of it: there they are β, about |γ|, and |γ|."""
+    mean, spread, scale = norm.running_mean, norm.running_var.sqrt(), (norm.running_var + norm.eps).sqrt()
+    gain = torch.ones_like(mean) if getattr(norm, "weight", None) is None else norm.weight.detach().abs()
+    shift = torch.zeros_like(mean) if getattr(norm, "bias", None) is None else norm.bias.detach()
+    if layer is not norm:
+        mean, spread, scale = shift, gain * spread / scale, gain
+    # A channel that its gain makes constant, but for rounding, tells nothing.
+    scale = scale.masked_fill(gain <= 1e-4 * (1 + shift.abs()), torch.inf)
+    layer.register_buffer("remembered", torch.stack([mean, spread, scale]), persistent=False)
 
 
 @contextmanager

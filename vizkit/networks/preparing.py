@@ -17,7 +17,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.utils._pytree import tree_leaves
 
 from ..errors import VizkitError
-from .activations import remember, remember_when_folded
+from .activations import batch_norms, remember
 
 
 def as_module(given: object) -> nn.Module:
@@ -78,7 +78,8 @@ def prepared(module: nn.Module, device: torch.device | None = None, hooks: bool 
     with suppress(NotImplementedError):  # an exported program has no modes
         network.eval()
     network = network.float().to(device) if device else network
-    remember(network)
+    for norm in batch_norms(network):
+        remember(norm, norm)
     return network
 
 
@@ -120,7 +121,7 @@ def folded(network: nn.Module) -> nn.Module:
             plain = (type(first), type(second)) == (nn.Conv2d, nn.BatchNorm2d) and not first._forward_pre_hooks
             if plain and second.track_running_stats and "forward" not in {*vars(first), *vars(second)}:
                 fused = fuse_conv_bn_eval(first, second)  # type: ignore[type-var, arg-type]
-                remember_when_folded(fused, second)
+                remember(fused, second)
                 block[index], block[index + 1] = fused, nn.Identity().eval()
     for parameter in network.parameters():
         parameter.requires_grad_(False)
