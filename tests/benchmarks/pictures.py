@@ -10,7 +10,7 @@ Whether one setting is better than another, 48 classes cannot tell. 200 others c
     python tests/benchmarks/pictures.py --compare "recipe('vizkit')" "recipe('vizkit').but(steps=128)"
 
 compares each setting, as Python, with the first, and says how sure it is: 95 % intervals, from the classes drawn anew
-2,000 times. Twenty minutes of two cores for each setting of 64 steps.
+2,000 times. Half an hour of two cores for each setting of 64 steps; a run that was cut off goes on.
 
 The peers (torch-lucent, dreamlens, horama) run by their own code, `peers.py` beside this file, in an environment that
 is made on first use in `tests/benchmarks/.venv` (it shares this one's torch; torch-lucent's pin of kornia holds there).
