@@ -241,10 +241,14 @@ def test_a_batch_norm_that_never_runs_is_none():
         vizkit.ascend(net, 0, regularizer=COST(16))
 
 
-def test_a_script_has_no_layers_to_listen_to():
-    cnn = trained([*block(), *end()])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("kind", ["traced", "exported"])
+def test_a_program_has_no_layers_to_listen_to(kind):
+    cnn, example = trained([*block(), *end()]), torch.zeros(2, 3, 32, 32)
+    any_batch = {"dynamic_shapes": ({0: torch.export.Dim.DYNAMIC},)}
+    program = torch.jit.trace(cnn, example) if kind == "traced" else torch.export.export(cnn, (example,), **any_batch)
     with pytest.raises(VizkitError, match="batch norm"):
-        vizkit.ascend(classifier(torch.jit.trace(cnn, torch.zeros(2, 3, 32, 32))), 0, regularizer=COST(16))
+        vizkit.ascend(classifier(program), 0, regularizer=COST(16))
 
 
 def test_outside_a_step_it_says_what_it_has_to_know(image):

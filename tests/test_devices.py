@@ -10,7 +10,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 import vizkit
 from vizkit.bases import BASES, as_basis
-from vizkit.networks import as_device
+from vizkit.networks import Activations, as_device
 from vizkit.regularizers import catalogue
 
 GPU = torch.device("cuda", 0)
@@ -72,8 +72,9 @@ def test_every_regularizer_keeps_to_the_image_s_device(name, net):
     kind = catalogue()[name]
     regularizer = kind(kind.default if kind.strengths else None)
     image, limits = net.blank(2), {"low": net.low, "high": net.high, "sides": (16, 16)}
+    seen = Activations(image[None], *torch.ones(3, net.channels, device=GPU))
     result = {
-        "penalty": lambda: regularizer.penalty(image, **limits),
+        "penalty": lambda: regularizer.penalty(image, activations=[seen], **limits),
         "view": lambda: regularizer.view(image, step=0, seed=0, **limits),
         "projection": lambda: regularizer.project(image, step=0, seed=0, gradient=image, **limits),
     }[kind.place]()

@@ -7,9 +7,9 @@ update. All work on zero-centred images, (batch, channels, height, width), and t
 What a regularizer's function needs it asks for by name, among: `image`, `strength`, `step` (0, 1, …), `generator`
 (randomness that follows from the ascent's seed, the step and the regularizer's name alone), `gradient` (of the step's
 objective with respect to the image), `activations` (what every batch norm of the network sees in this step, from the
-first to the last, and what it saw in training: a list of `vizkit.networks.Activations`), `low` and `high` (the valid
-range: what black and white are in this network's input), `sides` (height and width of the network's input), `views`
-(how many views of each image an earlier view has made). Others, with defaults, are its options.
+first to the last, and what it saw in training: a list of `networks.activations.Activations`), `low` and `high` (the
+valid range: what black and white are in this network's input), `sides` (height and width of the network's input),
+`views` (how many views of each image an earlier view has made). Others, with defaults, are its options.
 """
 
 import inspect

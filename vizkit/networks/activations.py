@@ -27,7 +27,7 @@ def batch_norms(network: nn.Module) -> list[Any]:
     """Those that have statistics of training, of whichever class they are."""
     others = (_InstanceNorm, torch.jit.ScriptModule)
     kept = ("running_mean", "running_var")
-    layers = (layer for layer in network.modules() if not isinstance(layer, others))
+    layers = (layer for layer in network.modules() if hasattr(layer, "eps") and not isinstance(layer, others))
     return [layer for layer in layers if all(isinstance(getattr(layer, name, None), Tensor) for name in kept)]
 
 
