@@ -1,6 +1,7 @@
 """What batch norms remember of photographs, and the regularizer that asks for it."""
 
 import copy
+import threading
 
 import pytest
 import torch
@@ -285,20 +286,12 @@ def test_the_explorer_offers_it_and_says_where_it_cannot_be(image):
     assert "batch norm" in without.message.value
 
 
-def test_a_recipe_by_its_name_suits_a_network_without_batch_norm(monkeypatch):
-    from vizkit import recipes
-
-    whole = recipes.recipe("small").but(name="whole", regularizer=COST(2) + vizkit.jitter(1))
-    monkeypatch.setattr(recipes, "RECIPES", (*recipes.RECIPES, whole))
-    monkeypatch.setitem(recipes.WITHOUT, "whole", whole.but(regularizer=whole.regularizer.without("activations")))
-    with_norm, without = (classifier(trained([*block(norm), *end()])) for norm in (nn.BatchNorm2d, NONE["group norm"]))
-    assert vizkit.ascend(with_norm, 0, recipe="whole").regularizer == COST(2) + vizkit.jitter(1)
-    assert vizkit.ascend(without, 0, recipe="whole").regularizer == vizkit.jitter(1)
-    with pytest.raises(VizkitError, match="recipe by its name"):
-        vizkit.ascend(without, 0, recipe=whole)
-    explorer = vizkit.Explorer(without, 0, recipe="whole", steps=1)
-    explorer.controls.preset.value = "small"
-    explorer.controls.preset.value = "whole"
-    assert explorer.controls.regularizer() == vizkit.jitter(1)
-    assert explorer.controls.preset.value == "whole"
-    assert explorer.run().step == whole.steps
+def test_what_another_thread_runs_meanwhile_is_not_seen(image):
+    net, other = classifier(NETWORKS["many"]()), []
+    with watched(net.network, 1, 1) as activations:
+        thread = threading.Thread(target=lambda: other.append(net(image[1:2])))
+        thread.start()
+        thread.join()
+        assert (len(other), activations) == (1, [])
+        net(image[:1])
+    assert len(activations) == 3

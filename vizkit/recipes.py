@@ -177,10 +177,6 @@ RECIPES = (
 )
 
 
-# For networks that remember nothing of photographs.
-WITHOUT = {one.name: one.but(regularizer=one.regularizer.without("activations")) for one in RECIPES}
-
-
 def recipes() -> dict[str, Recipe]:
     """
     >>> list(vizkit.recipes.recipes())[:3]
@@ -203,13 +199,11 @@ def recipe(name: str) -> Recipe:
 
 
 def as_recipe(given: "str | Recipe | None", net: Classifier) -> Recipe:
-    """The recipe of a name, without natural statistics where the network has none; a `Recipe` stays what it is; None:
-    the one that suits the network, "small" for an input of up to 96 pixels, or else "vizkit"."""
+    """The recipe of a name; a `Recipe` stays what it is; None: the one that suits the network, "small" for an input of
+    up to 96 pixels, or else "vizkit"."""
     if given is None:
         given = "small" if max(net.height, net.width) <= 96 else "vizkit"
-    found = given if isinstance(given, Recipe) else recipe(given)
-    is_named = isinstance(given, str) and found.regularizer.asks("activations")
-    return WITHOUT[found.name] if is_named and not net.remembers else found
+    return given if isinstance(given, Recipe) else recipe(given)
 
 
 def table() -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import get_ident
 from typing import Any, NamedTuple
 
 import torch
@@ -48,11 +49,13 @@ def remember(layer: nn.Module, norm: Any) -> None:
 def watched(network: nn.Module, views: int, batch: int, wanted: bool = True) -> Iterator[list[Activations]]:
     """Inside, every batch norm that runs adds what it sees of so many views of so many images; if that is wanted."""
     seen: list[Activations] = []
+    thread = get_ident()  # another one may run the same network meanwhile
     versions: list[tuple[Any, Tensor, int]] = []
 
     def keep(layer: Any, inputs: tuple[Any, ...], output: Any) -> None:
         values = inputs[0] if hasattr(layer, "running_mean") else output
-        if values.ndim > 2 and len(values) == views * batch:  # of one place there is no spread
+        is_ours = get_ident() == thread and len(values) == views * batch
+        if is_ours and values.ndim > 2:  # of one place there is no spread
             versions.append((layer, values, values._version))
             values = values.clone() if hasattr(layer, "is_written_over") else values
             seen.append(Activations(values.float().unflatten(0, (views, batch)), *layer.remembered.float()))
