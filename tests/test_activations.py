@@ -295,3 +295,44 @@ def test_what_another_thread_runs_meanwhile_is_not_seen(image):
         assert (len(other), activations) == (1, [])
         net(image[:1])
     assert len(activations) == 3
+
+
+@pytest.mark.parametrize("net", [nn.Sequential, Around], ids=["folded", "not folded"])
+def test_a_network_that_was_never_trained_remembers_nothing(net):
+    norms = [*block(), *block(inputs=8), *end()]
+    with pytest.raises(VizkitError, match="batch norm"):
+        vizkit.ascend(classifier(net(*norms).eval()), 0, regularizer=COST(16))
+    norms[4].running_mean += 0.1  # one that was suffices
+    with watched((trained_once := classifier(net(*norms).eval())).network, 1, 1) as seen:
+        trained_once(torch.zeros(1, 3, 32, 32))
+    assert len(seen) == 1
+
+
+def test_a_recipe_suits_a_network_without_batch_norm():
+    """By its name, and with other steps; what one asks for by hand is refused."""
+    full, rest = vizkit.recipe("vizkit").regularizer, vizkit.recipe("vizkit").regularizer.without("activations")
+    assert full == rest + COST(16)
+    with_norm, without = (classifier(trained([*block(norm), *end()])) for norm in (nn.BatchNorm2d, NONE["group norm"]))
+    for recipe in ("vizkit", vizkit.recipe("vizkit"), vizkit.recipe("vizkit").but(steps=3)):
+        assert vizkit.ascend(with_norm, 0, recipe=recipe).regularizer == full
+        assert vizkit.ascend(without, 0, recipe=recipe).regularizer == rest
+    for recipe in (vizkit.recipe("vizkit").but(regularizer=COST(16)), vizkit.Recipe(regularizer=full)):
+        with pytest.raises(VizkitError, match="recipe by its name"):
+            vizkit.ascend(without, 0, recipe=recipe)
+
+
+def test_the_explorers_preset_suits_the_network_that_is_chosen():
+    full, rest = vizkit.recipe("vizkit").regularizer, vizkit.recipe("vizkit").regularizer.without("activations")
+    with_norm, without = (classifier(trained([*block(norm), *end()])) for norm in (nn.BatchNorm2d, NONE["group norm"]))
+    explorer = vizkit.Explorer(without, 0, recipe="vizkit", steps=1)
+    explorer.controls.preset.value = "small"
+    for net, regularizer in ((without, rest), (with_norm, full), (without, rest)):
+        explorer._show_network(net)
+        explorer.controls.preset.value = "vizkit"
+        assert (explorer.controls.preset.value, explorer.controls.regularizer()) == ("vizkit", regularizer)
+        other = with_norm if net is without else without
+        explorer._show_network(other)
+        assert explorer.controls.preset.value == "vizkit"
+        assert explorer.controls.regularizer() == (full if other is with_norm else rest)
+    explorer.controls.steps.value = 2
+    assert explorer.run().step == 2

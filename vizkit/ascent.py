@@ -250,7 +250,7 @@ class Ascent:
         if settings.regularizer.batch not in (1, batch):
             raise VizkitError(f"{settings.regularizer} is for {settings.regularizer.batch} images, not for {batch}.")
         if settings.regularizer.asks("activations") and not self.net.remembers:
-            why = "has none that remembers its training: take another regularizer"
+            why = "has none that remembers its training: take another regularizer, or a recipe by its name"
             raise VizkitError(f"{settings.regularizer} reads what batch norms see, and {self.net.name} {why}.")
         return settings
 

@@ -100,8 +100,9 @@ RECIPES = (
     Recipe(
         name="vizkit",
         source="Ours: the frequencies of the picture move; each step looks at two large random parts of it, turned, "
-        "mirrored or not, with a square hidden; strong frequencies keep part of their lead; the rate falls.",
-        regularizer=crops(0.5, turn=10, count=2, size=0.714) + mirror() + cut_out(0.3),
+        "mirrored or not, with a square hidden; strong frequencies keep part of their lead; the rate falls; what the "
+        "network remembers of photographs holds the picture back.",
+        regularizer=crops(0.5, turn=10, count=2, size=0.714) + mirror() + cut_out(0.3) + natural_statistics(16),
         steps=64,
         optimizer="half_adam",
         learning_rate=0.035,
@@ -176,6 +177,9 @@ RECIPES = (
     ),
 )
 
+# For networks that remember nothing of photographs.
+WITHOUT = {one.name: one.but(regularizer=one.regularizer.without("activations")) for one in RECIPES}
+
 
 def recipes() -> dict[str, Recipe]:
     """
@@ -199,11 +203,15 @@ def recipe(name: str) -> Recipe:
 
 
 def as_recipe(given: "str | Recipe | None", net: Classifier) -> Recipe:
-    """The recipe of a name; a `Recipe` stays what it is; None: the one that suits the network, "small" for an input of
-    up to 96 pixels, or else "vizkit"."""
+    """The recipe of a name, or a `Recipe`, its own natural statistics left out where a network has none; None: the one
+    that suits the network, "small" for an input of up to 96 pixels, or else "vizkit"."""
     if given is None:
         given = "small" if max(net.height, net.width) <= 96 else "vizkit"
-    return given if isinstance(given, Recipe) else recipe(given)
+    found = given if isinstance(given, Recipe) else recipe(given)
+    own = recipes().get(found.name)
+    if not own or found.regularizer != own.regularizer or not own.regularizer.asks("activations") or net.remembers:
+        return found
+    return WITHOUT[found.name] if found is own else found.but(regularizer=WITHOUT[found.name].regularizer)
 
 
 def table() -> str:

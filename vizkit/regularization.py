@@ -168,6 +168,10 @@ class Regularizer:
         """Whether any part asks for it."""
         return any(name in part.kind.asks for parts in self.each for part in parts)
 
+    def without(self, name: str) -> "Regularizer":
+        """What is left without the parts that ask for it."""
+        return Regularizer(tuple(tuple(part for part in parts if name not in part.kind.asks) for parts in self.each))
+
     def penalty(self, image: Tensor, *, activations: Sequence[Activations] = (), **context: Any) -> Tensor:
         """What is subtracted from the class score of each image, strengths included: shape (batch,)."""
         if self.batch > 1:

@@ -34,7 +34,10 @@ def batch_norms(network: nn.Module) -> list[Any]:
 
 def remember(layer: nn.Module, norm: Any) -> None:
     """Writes down, as a buffer `remembered`, (3, channels), the mean, spread and scale of what goes into a batch norm;
-    or, in the convolution that it was folded into, of what comes out of it: there they are β, about |γ|, and |γ|."""
+    or, in the convolution that it was folded into, of what comes out of it: there they are β, about |γ|, and |γ|. One
+    that was never trained remembers nothing."""
+    if not norm.running_mean.any() and bool((norm.running_var == 1).all()):
+        return
     mean, spread, scale = norm.running_mean, norm.running_var.sqrt(), (norm.running_var + norm.eps).sqrt()
     gain = torch.ones_like(mean) if getattr(norm, "weight", None) is None else norm.weight.detach().abs()
     shift = torch.zeros_like(mean) if getattr(norm, "bias", None) is None else norm.bias.detach()

@@ -18,7 +18,7 @@ from ..bases import BASES, STARTS, as_basis
 from ..errors import VizkitError
 from ..images import as_photo
 from ..networks import Classifier, networks
-from ..recipes import recipes
+from ..recipes import WITHOUT, as_recipe, recipes
 from ..regularization import Part, Regularizer, none
 from ..regularizers import catalogue
 from ..settings import LIVE, OBJECTIVES, OPTIMIZERS, SCHEDULES, Settings
@@ -128,7 +128,7 @@ class ClassPicker(W.VBox):
             label = self._labels[self.target]
             target = label if label in net.labels else 0
         index = net.index(target)
-        self._net, self._labels, self.query.value = net, net.labels, ""
+        self.net, self._labels, self.query.value = net, net.labels, ""
         self._filter()
         self.choice.value = index
 
@@ -138,7 +138,7 @@ class ClassPicker(W.VBox):
         return int(self.choice.value or 0)
 
     def _filter(self) -> None:
-        net, chosen = self._net, self.choice.value
+        net, chosen = self.net, self.choice.value
         found = net.find(self.query.value) if self.query.value.strip() else dict(enumerate(net.labels))
         twice = {label for label, count in Counter(net.labels).items() if count > 1}
         options = [(f"{label} ({index})" if label in twice else label, index) for index, label in found.items()]
@@ -219,7 +219,8 @@ class Controls(W.VBox):
 
     def set(self, settings: Settings) -> None:
         """Sets every knob; a start that is no name is a photo. Raises `VizkitError` for what they cannot show."""
-        preset = next((name for name, one in recipes().items() if one is settings), NO_PRESET)
+        presets = [*recipes().items(), *WITHOUT.items()]
+        preset = next((name for name, one in presets if one is settings), NO_PRESET)
         parts, start, basis = settings.regularizer.parts, settings.start, settings.basis
         if len(parts) > ROWS or settings.regularizer.batch > 1:
             raise VizkitError(f"The knobs show up to {ROWS} regularizers, the same for all: else vizkit.ascend(...).")
@@ -282,7 +283,7 @@ class Controls(W.VBox):
 
     def _on_preset(self) -> None:
         if self._setter != get_ident() and self.preset.value != NO_PRESET:
-            self.set(recipes()[self.preset.value])
+            self.set(as_recipe(self.preset.value, self.picker.net))
 
     def _show_rows(self) -> None:
         """As many regularizers as are in use, and room for one more."""

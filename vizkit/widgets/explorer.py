@@ -13,7 +13,7 @@ from ..ascent import Ascent, ascend
 from ..errors import VizkitError
 from ..networks import Classifier, as_classifier, load
 from ..recipes import Recipe, as_recipe
-from .controls import Controls
+from .controls import NO_PRESET, Controls
 from .panel import Frame, RunPanel
 from .parts import Picture, encode, note
 
@@ -97,8 +97,9 @@ class Explorer(RunPanel):
 
     def _show_network(self, net: Classifier, target: Any = None) -> None:
         """The classes of `net`; where nobody has turned a knob, what suits it instead of what suited the last."""
-        if self.controls.preset.value == as_recipe(None, self.net).name:
-            self.controls.set(as_recipe(None, net))
+        preset = self.controls.preset.value
+        if preset != NO_PRESET:
+            self.controls.set(as_recipe(None if preset == as_recipe(None, self.net).name else preset, net))
         self.net = net
         self.controls.picker.show(net, target)
         if judging.judge_knows(self.net):  # so that it is there when the first picture is done
