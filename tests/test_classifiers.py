@@ -76,9 +76,46 @@ def birds(make_cnn):
     return vizkit.Classifier(make_cnn(1, 10), labels, **GRAY)
 
 
-def test_find_gives_the_exact_label_first_then_beginnings_then_words_then_any_place(birds):
-    assert list(birds.find(" CRANE ")) == [1, 5, 4, 0, 3]
+def test_find_gives_the_exact_label_first_then_last_words_then_words_then_any_place(birds):
+    assert list(birds.find(" CRANE ")) == [1, 5, 0, 4, 3]
     assert birds.find("crane", limit=2) == {1: "Crane", 5: "crane"}
+
+
+@pytest.mark.parametrize(
+    ("query", "first", "before"),
+    [
+        *(("spider", "spider", "spider monkey"), ("dog", "dog", "dogsled"), ("cat", "cat", "catamaran")),
+        *(("car", "car", "Cardigan"), ("bear", "bear", "bearskin"), ("bus", "bus", "bustard")),
+        *(("wolf", "wolf", "wolf spider"), ("ball", "ball", "balloon"), ("snake", "snake", None)),
+        *(("boat", "boat", "boathouse"), ("bird", "bird", "birdhouse"), ("fish", "fish", None)),
+    ],
+)
+def test_what_one_types_is_the_last_word_of_what_one_gets(net, query, first, before):
+    found = list(net.find(query).values())
+    assert found[0].endswith(first)
+    assert before is None or before not in found or found.index(before) > 0
+    assert net.has(query)
+
+
+def test_of_labels_with_several_names_the_end_of_each_counts(make_cnn):
+    labels = [
+        "spider monkey, Ateles geoffroyi",
+        "wolf spider, hunting spider",
+        "bearcat",
+        "ice bear (white), Ursus",
+        "c",
+    ]
+    several = vizkit.Classifier(make_cnn(1, 5), labels, **GRAY)
+    assert list(several.find("spider")) == [1, 0]
+    assert list(several.find("bear")) == [3, 2]
+    assert not several.has("hunt spider")
+    assert [several.has(query) for query in ("bearcats", "earcat", "arca", "(white", "")] == [
+        False,
+        True,
+        False,
+        True,
+        True,
+    ]
 
 
 def test_find_falls_back_on_the_nearest_spelling(birds, net):

@@ -225,10 +225,16 @@ def test_typing_filters_the_classes_and_nonsense_keeps_the_list(explorer):
     assert [label for label, _ in picker.choice.options] == ["square", "star", "cross"]
     picker.query.value = "CRO"
     assert (picker.choice.options, picker.target, picker.choice.label) == ((("cross", 3),), 3, "cross")
+    assert picker.guess.value == ""
     picker.query.value = "xyzzy"
     assert (picker.choice.options, picker.target) == ((("cross", 3),), 3)
+    assert "No class “xyzzy”, and none is near." in picker.guess.value
     picker.query.value = "sqare"  # spelling
     assert picker.choice.label == "square"
+    assert "No class “sqare”. Nearest:" in picker.guess.value
+    picker.query.value = "qua"  # inside a word
+    assert picker.choice.label == "square"
+    assert "No class “qua”. Nearest:" in picker.guess.value
     picker.query.value = ""
     assert (len(picker.choice.options), picker.choice.label) == (4, "square")
 

@@ -148,14 +148,18 @@ class Classifier:
         >>> net.find("flam")
         {130: 'flamingo'}
 
-        The classes whose label contains `query`, case-blind, best first; or else those of nearest spelling.
+        The classes whose label contains `query`, case-blind, best first: whole words before beginnings of words, the
+        last word of a name before others, as a wolf spider is a spider and a spider monkey none. Or else those of
+        nearest spelling.
         """
         wanted, folded = _folded(query), [_folded(label) for label in self.labels]
+        word, end = re.escape(wanted), r"\s*(?:[,;(/]|$)"  # the end of a name: a label may have several
+        last = word if len(wanted) > 3 else rf"\b{word}"  # a fireboat is a boat, a boathouse none
+        ranks = [re.compile(one) for one in (rf"^{word}$", rf"\b{word}{end}", rf"\b{word}\b", last + end, rf"\b{word}")]
 
-        def rank(index: int) -> tuple[bool, bool, bool, int]:
-            label = folded[index]
-            begins = re.search(r"\b" + re.escape(wanted), label) is not None  # a word
-            return label != wanted, not label.startswith(wanted), not begins, index
+        def rank(index: int) -> tuple[int, int]:
+            fits = (place for place, one in enumerate(ranks) if one.search(folded[index]))
+            return next(fits, len(ranks)), index
 
         found = sorted((index for index, label in enumerate(folded) if wanted in label), key=rank)
         if not found:  # among the few that share most pairs of letters: difflib is slow
@@ -164,6 +168,16 @@ class Classifier:
             near = difflib.get_close_matches(wanted, few, n=5, cutoff=0.5)
             found = list(dict.fromkeys(index for label in near for index in _positions(label, folded)))
         return {index: self.labels[index] for index in found[:limit]}
+
+    def has(self, query: str) -> bool:
+        """
+        >>> net.has("flam"), net.has("flamigo")
+        (True, False)
+
+        Whether a word of any label begins or ends with `query`: else what `find` gives is a guess.
+        """
+        part = re.escape(_folded(query))
+        return any(re.search(rf"\b{part}|{part}\b", _folded(label)) for label in self.labels)
 
     def indices(self, targets: Any) -> list[int]:
         """

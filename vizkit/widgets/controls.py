@@ -73,8 +73,12 @@ def _round_numbers(low: float, high: float, value: float) -> list[tuple[str, flo
 
 def small_print(options: dict[str, Any]) -> str:
     """Options, under the control that they belong to; those that are off are left out."""
-    text = ", ".join(f"{name} {value}" for name, value in options.items() if value not in (None, False))
-    return f"<div class='vizkit-note vizkit-indented'>{escape(text)}</div>" if text else ""
+    return indented(", ".join(f"{name} {value}" for name, value in options.items() if value not in (None, False)))
+
+
+def indented(text: str) -> str:
+    """Some words under a control, in small print; read aloud when they change."""
+    return f"<div class='vizkit-note vizkit-indented' role=status>{escape(text)}</div>" if text else ""
 
 
 class RegularizerRow(W.VBox):
@@ -116,11 +120,12 @@ class ClassPicker(W.VBox):
 
     def __init__(self, field: Field, net: Classifier, target: Any = None) -> None:
         self.query = field(W.Text, "Find a class", placeholder="for example flam", continuous_update=True)
+        self.guess = W.HTML()
         self.choice = field(W.Select, "Class", rows=7)
         self._labels = ["flamingo"]  # before there are any
         self.show(net, target)
         self.query.observe(lambda _: self._filter(), "value")
-        super().__init__([self.query, self.choice])
+        super().__init__([self.query, self.guess, self.choice])
 
     def show(self, net: Classifier, target: Any = None) -> None:
         """The classes of `net`, with one chosen: `target`, or the one that was, by name, or else the first."""
@@ -138,8 +143,10 @@ class ClassPicker(W.VBox):
         return int(self.choice.value or 0)
 
     def _filter(self) -> None:
-        net, chosen = self.net, self.choice.value
-        found = net.find(self.query.value) if self.query.value.strip() else dict(enumerate(net.labels))
+        net, chosen, query = self.net, self.choice.value, self.query.value.strip()
+        found = net.find(query) if query else dict(enumerate(net.labels))
+        guess = f"No class “{query}”{'. Nearest:' if found else ', and none is near.'}"
+        self.guess.value = indented("" if not query or net.has(query) else guess)
         twice = {label for label, count in Counter(net.labels).items() if count > 1}
         options = [(f"{label} ({index})" if label in twice else label, index) for index, label in found.items()]
         if not options:
@@ -147,7 +154,7 @@ class ClassPicker(W.VBox):
         # First no choice, then the list, then the choice: the browser marks it only if it has changed.
         self.choice.index = None
         self.choice.options = options
-        self.choice.index = list(found).index(chosen) if chosen in found and not self.query.value.strip() else 0
+        self.choice.index = list(found).index(chosen) if chosen in found and not query else 0
 
 
 class PhotoPicker(W.VBox):
