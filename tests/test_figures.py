@@ -51,20 +51,34 @@ def test_the_score_curve_holds_the_history_and_marks_every_turned_knob(tiny, asc
     expected = {
         "star": [step.score for step in ascent.history],
         f"strongest rival: {rival}": [step.rival_scores[0] for step in ascent.history],
-        "penalty": [step.penalties[0] for step in ascent.history],
     }
     assert {label: list(line.get_ydata()) for label, line in shown.items()} == expected
     assert all(list(line.get_xdata()) == list(range(9)) for line in shown.values())
     marks = [line.get_xdata()[0] for line in axes.get_lines() if line.get_label().startswith("_")]
     assert marks == [3, 5]
-    assert [text.get_text() for text in axes.texts] == ["learning rate 0.25", "l1(0.01)"]
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("step", "class score")
+    assert [text.get_text().strip() for text in axes.texts] == ["1", "2"]
+    assert axes.get_xlabel() == "step\n1: learning rate 0.25\n2: l1(0.01), no l2"
+    assert axes.get_ylabel() == "class score"
     assert [text.get_text() for text in axes.get_legend().get_texts()] == list(expected)
 
 
-def test_no_regularizer_no_penalty_line_and_a_penalty_does_not_stretch_the_axis(tiny):
-    (axes,) = figures.score_curve(vizkit.ascend(tiny, "star", steps=3).run()).axes
-    assert "penalty" not in lines(axes)
+def test_a_knob_that_is_dragged_is_turned_once_and_going_on_is_told(tiny):
+    ascent = vizkit.ascend(tiny, "star", recipe="small", steps=20)
+    for step in ascent:
+        if 3 <= step.index < 8:
+            ascent.turn(regularizer=vizkit.l2(step.index / 100) + vizkit.jitter(1), steps=step.index + 20)
+        if step.index == 17:
+            ascent.regularizer = vizkit.jitter(1)
+    ascent.steps += 5
+    ascent.run()
+    assert figures.turned(ascent) == [
+        (1, 4, "l2(0.07), no scale_and_rotate, no l1"),
+        (2, 18, "no l2"),
+        (3, 27, "on to step 32"),
+    ]
+
+
+def test_a_penalty_does_not_stretch_the_axis(tiny):
     heavy = vizkit.ascend(tiny, "star", regularizer=vizkit.l2(1e3), learning_rate=1e-5, steps=3).run()
     (axes,) = figures.score_curve(heavy).axes
     assert max(heavy.history[0].penalties) > 100 > axes.get_ylim()[1]

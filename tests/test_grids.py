@@ -162,8 +162,10 @@ async def test_small_and_large_networks_open_with_the_recipe_that_suits_them(net
     [
         lambda knobs: setattr(knobs.preset, "value", "ozbulak"),
         lambda knobs: setattr(knobs.steps, "value", 17),
-        lambda knobs: setattr(knobs.rows[0].strength.slider, "value", knobs.rows[0].strength.slider.options[-1][1]),
-        lambda knobs: setattr(knobs.rows[0].kind, "value", "lp"),
+        lambda knobs: setattr(
+            knobs.penalties.rows[0].strength.slider, "value", knobs.penalties.rows[0].strength.slider.options[-1][1]
+        ),
+        lambda knobs: setattr(knobs.penalties.rows[0].kind, "value", "lp"),
         lambda knobs: setattr(knobs.learning_rate.slider, "value", knobs.learning_rate.slider.options[0][1]),
         lambda knobs: setattr(knobs.optimizer, "value", "rmsprop"),
         lambda knobs: setattr(knobs.schedule, "value", "progress"),

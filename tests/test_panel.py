@@ -81,8 +81,8 @@ def test_a_cell_that_is_run_again_leaves_nothing_of_its_panel(tiny, make, monkey
         panel.run()
         if isinstance(panel, vizkit.Explorer):
             panel.keep.click()
-            panel.controls.rows[1].kind.value = "jitter"
-            panel.controls.rows[1].kind.value = "l1"
+            panel.controls.views.rows[-1].kind.value = "jitter"
+            panel.controls.penalties.rows[1].kind.value = "l1"
         gone.append(weakref.ref(panel))
         return panel
 

@@ -39,7 +39,7 @@ CONTEXT: dict[Place, tuple[str, ...]] = {  # what a function may ask for in each
 class Kind:
     """
     >>> vizkit.l2.place, vizkit.l2.strengths
-    ('penalty', (1e-06, 0.1))
+    ('penalty', (1e-05, 0.03))
 
     What a regularizer does, where, and how strongly it sensibly can. Called with a strength, or a list with one for
     each image, it gives a `Regularizer`; called with images, (batch, channels, height, width), what its plain formula

@@ -59,7 +59,7 @@ def regularizer(
 kind: Callable[..., Callable[[Callable[..., Tensor]], Kind]] = regularizer  # always with brackets
 
 
-@kind("penalty", strengths=(1e-6, 1e-1), default=1e-4)
+@kind("penalty", strengths=(1e-5, 3e-2), default=1e-3)
 def l2(image: Tensor, low: Tensor | None = None, about: str = "grey", mean: bool = False) -> Tensor:
     """
     >>> vizkit.l2(1e-4).penalty(torch.full((1, 3, 2, 2), 2.0))
@@ -72,7 +72,7 @@ def l2(image: Tensor, low: Tensor | None = None, about: str = "grey", mean: bool
     return _total(_from(image, low, about).square(), mean)
 
 
-@kind("penalty", strengths=(1e-6, 1e-1), default=1e-4)
+@kind("penalty", strengths=(1e-5, 3e-2), default=1e-3)
 def l1(image: Tensor, low: Tensor | None = None, about: str = "grey", mean: bool = False) -> Tensor:
     """
     >>> vizkit.l1(1e-4).penalty(torch.full((1, 3, 2, 2), -2.0))
@@ -96,7 +96,7 @@ def lp(image: Tensor, p: float = 6.0) -> Tensor:
     return _total(image.abs().pow(p), mean=False)
 
 
-@kind("penalty", strengths=(1e-6, 1e-1), default=1e-3)
+@kind("penalty", strengths=(1e-5, 3e-2), default=1e-3)
 def total_variation(image: Tensor, mean: bool = False) -> Tensor:
     """
     >>> vizkit.total_variation(1e-3).penalty(torch.eye(2).reshape(1, 1, 2, 2))

@@ -24,7 +24,7 @@ class Trainer(JobPanel):
         self._begun = 0
         self.start.tooltip = "Train, or go on with it"
         self.curve = Curve(columns=2).add_class("vizkit-training")
-        self._arrange([self.curve], [self.message])
+        self._arrange([self.curve, *self._driver()])
 
     def _begin(self) -> Training:
         self._begun = self.training.step
@@ -35,7 +35,7 @@ class Trainer(JobPanel):
         super()._render()
         training = self.training
         self.start.disabled = self.loop.busy or training.step >= training.steps
-        self.start.description = "Go on" if 0 < training.step < training.steps else "Start"
+        self.start.description = "Go on" if 0 < training.step < training.steps and not self.loop.busy else "Start"
         self._show_progress(training.step, training.steps, str(training.device), self._begun)
         checked = f", {training.checks[-1][1]:.1%} of unseen pictures right" if training.checks else ""
         words = f"training curves: step {training.step} of {training.steps}{checked}"

@@ -14,10 +14,12 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from ..ascent import Ascent
+from ..regularization import Regularizer
 from ..saved import RESTART
 
 # Okabe & Ito's palette, told apart by colour-blind readers; the first is the target, the second its rival.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+DRAG = 8  # steps between two turns of a knob that are one
 GREY = "#757575"  # reads on white and on black: the figures have no background of their own
 
 
@@ -46,21 +48,55 @@ def score_curve(ascent: Ascent, names: Sequence[str] = ()) -> Figure:
     >>> vizkit.figures.score_curve(vizkit.ascend(net, "flamingo", steps=3).run()).axes[0].get_xlabel()
     'step'
 
-    The class score of every step, with the strongest rival and what the regularizer subtracts; a dotted line marks
-    each step at which a knob was turned. Where views were shown, a dot is the score of the finished picture itself.
-    `names` stand in for the class labels, where several images are of one class.
+    The class score of every step, with the strongest rival; a dotted line with a number marks each step at which a
+    knob was turned, and below stands to what. Where views were shown, a dot is the score of the whole picture in the
+    end. `names` stand in for the class labels, where several images are of one class.
     """
     figure = NotebookFigure(6, 3.4)
-    draw_score_curve(figure.add_subplot(), ascent, names)
+    axes = figure.add_subplot()
+    draw_score_curve(axes, ascent, names)
+    axes.set_xlabel("\n".join(["step", *(f"{number}: {words}" for number, _, words in turned(ascent))]), color=GREY)
     return figure
+
+
+def turned(ascent: Ascent) -> list[tuple[int, int, str]]:
+    """Every turn of a knob: its number, from 1 on, the first step that it acted on, and to what; a knob that was
+    dragged has been turned once, to where it was let go."""
+    found: list[tuple[int, str, str]] = []
+    now, before, last = ascent.initial.regularizer, ascent.initial.regularizer, -DRAG
+    with_others = {step for step, knob, _ in ascent.changes if knob != "steps"}  # which give a run more steps
+    for step, knob, value in ascent.changes:
+        if knob == "steps" and step in with_others:
+            continue
+        if found and found[-1][1] == knob and step - last < DRAG:
+            step_of_turn = found.pop()[0]
+        else:
+            step_of_turn, before = step, now
+        words = f"{knob.replace('_', ' ')} {value:g}" if isinstance(value, float) else str(value)
+        if isinstance(value, Regularizer):
+            words, now = _difference(before, value), value
+        words = {"steps": f"on to step {value}", RESTART: "the optimizer begins anew"}.get(knob, words)
+        found.append((step_of_turn, knob, words))
+        last = step
+    return [(number, step, words) for number, (step, _, words) in enumerate(found, 1)]
+
+
+def _difference(before: Regularizer, after: Regularizer) -> str:
+    """In words, what a regularizer has become."""
+    if after.batch > 1 or before.batch > 1:
+        return str(after).replace("vizkit.", "")
+    new = [str(part) for part in after.parts if part not in before.parts]
+    kinds = [part.kind.name for part in after.parts]
+    gone = [f"no {part.kind.name}" for part in before.parts if part.kind.name not in kinds]
+    return ", ".join(new + gone).replace("vizkit.", "")
 
 
 def live_figure(columns: int = 1) -> Figure:
     """A figure with axes at fixed places, to draw into again and again: twice as fast as `score_curve`."""
-    figure = NotebookFigure(5.0 * columns, 3.9)
+    figure = NotebookFigure(4.2 * columns, 4.2)
     figure.set_layout_engine("none")
     for column in range(columns):
-        figure.add_axes(((column + 0.14) / columns, 0.13, 0.82 / columns, 0.78))
+        figure.add_axes(((column + 0.15) / columns, 0.12, 0.82 / columns, 0.74))
     return figure
 
 
@@ -76,24 +112,23 @@ def draw_score_curve(axes: Axes, ascent: Ascent, names: Sequence[str] = ()) -> N
     if history and len(ascent.labels) == 1 < len(ascent.net.labels):
         rival = f"strongest rival: {ascent.net.labels[history[-1].rivals[0]]}"
         axes.plot(steps, [s.rival_scores[0] for s in history], "--", color=COLOURS[1], label=rival)
-        if any(step.penalties[0] for step in history):
-            axes.plot(steps, [s.penalties[0] for s in history], color=COLOURS[2], linestyle=":", label="penalty")
     drawn = list(axes.lines)
     for image, score in enumerate(result.scores if result else ()):
-        axes.plot(ascent.step, score, "o", color=COLOURS[image % 6], clip_on=False)
-    for step, knob, value in ascent.changes:
+        (dot,) = axes.plot(ascent.step, score, "o", color=COLOURS[image % 6], clip_on=False, label="the whole picture")
+        drawn += [dot] if image == 0 else []
+    for number, step, _ in turned(ascent):
         axes.axvline(step, color=GREY, linestyle=":", linewidth=1)
-        text = f"{knob.replace('_', ' ')} {value:g}" if isinstance(value, float) else str(value).replace("vizkit.", "")
-        text = text if knob != RESTART else "optimizer begins anew"
-        axes.text(step, 0.02, text, transform=axes.get_xaxis_transform(), rotation=90, ha="right", size=8, color=GREY)
-    if history:  # a penalty can dwarf the scores: it does not stretch the axis
+        placed: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "ha": "left", "va": "top"}
+        axes.text(step, 1, f" {number}", color=GREY, size=11, **placed)
+    if history:
         values = [value for step in ascent.history for value in (*step.scores, *step.rival_scores)]
         margin = 0.05 * (max(values) - min(values)) + 0.5
         axes.set_ylim(min(values) - margin, max(values) + margin)
     reach = 64 * 2 ** math.ceil(math.log2(max(ascent.step, 1) / 64)) if ascent.step > 64 else 64
     axes.set_xlim(0, max(1, min(reach, max(ascent.steps, ascent.step))))  # grows in jumps
     step_axes(axes, "class score")
-    legend_above(axes, drawn, columns=3)
+    axes.set_yticks([] if not history else axes.get_yticks(), minor=False)
+    legend_above(axes, drawn, columns=2)
 
 
 def step_axes(axes: Axes, measured: str) -> None:

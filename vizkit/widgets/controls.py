@@ -3,7 +3,7 @@
 import io
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
 from itertools import zip_longest
@@ -19,11 +19,10 @@ from ..errors import VizkitError
 from ..images import as_photo
 from ..networks import Classifier, networks
 from ..recipes import WITHOUT, as_recipe, recipes
-from ..regularization import Part, Regularizer, none
+from ..regularization import Part, Place, Regularizer, none
 from ..regularizers import catalogue
 from ..settings import LIVE, OBJECTIVES, OPTIMIZERS, SCHEDULES, Settings
 
-ROWS = 6  # how many regularizers can be added up
 MOST_STEPS = 10**6
 NO_PRESET = "–"
 # The settings that are one value of one control; the start comes last, as it is shown when all else is set.
@@ -71,6 +70,44 @@ def _round_numbers(low: float, high: float, value: float) -> list[tuple[str, flo
     return [(f"{number:g}", number) for number in sorted(chosen)]
 
 
+# What a regularizer does to a picture, in the words of somebody who sees it for the first time.
+WORDS = {
+    "natural_statistics": "what the network remembers of photographs",
+    "crops": "{count} random parts of it, turned by up to {turn:g}°",
+    "mirror": "mirrored or not",
+    "cut_out": "a square hidden",
+    "jitter": "shifted by up to {strength:g} pixels",
+    "scale_and_rotate": "turned by up to {strength:g}° and scaled",
+    "noise": "with noise",
+    "pad": "with an edge of {strength:g} pixels",
+    "resize": "at {strength:g} pixels",
+    "fit": "at the network's own size",
+    "gaussian_blur": "blurred by {strength:g}, every {every} steps",
+    "decay": "faded by {strength:g}",
+    "clip_small_norm": "the weakest {strength:g} % of the pixels set to zero",
+    "clip_small_contribution": "the {strength:g} % of the pixels that help least set to zero",
+    "soft_threshold": "all values smaller by {strength:g}",
+    "clamp": "kept between black and white",
+    "round_to_bytes": "rounded to 256 values",
+    "shake": "shifted by up to {strength:g} pixels",
+}
+
+
+def in_words(part: Part) -> str:
+    """A regularizer as a person would say it; one of their own by its name."""
+    words = WORDS.get(part.kind.name, str(part).removeprefix("vizkit."))
+    words = words.format(strength=part.strength, **(part.kind.options | part.options))
+    plain = {
+        "1 random parts": "a random part",
+        "to 1 pixels": "to 1 pixel",
+        ", turned by up to 0°": "",
+        ", every 1 steps": "",
+    }
+    for clumsy, better in plain.items():
+        words = words.replace(clumsy, better)
+    return words
+
+
 def small_print(options: dict[str, Any]) -> str:
     """Options, under the control that they belong to; those that are off are left out."""
     return indented(", ".join(f"{name} {value}" for name, value in options.items() if value not in (None, False)))
@@ -84,14 +121,15 @@ def indented(text: str) -> str:
 class RegularizerRow(W.VBox):
     """One regularizer: its type, its strength, and those of its options that are not the usual ones."""
 
-    def __init__(self, field: Field, label: str, told: Told, changed: Callable[[], None]) -> None:
-        self.kind = field(W.Dropdown, label, options=["none", *catalogue()])
+    def __init__(self, field: Field, label: str, place: Place, told: Told, changed: Callable[[], None]) -> None:
+        kinds = [name for name, kind in catalogue().items() if kind.place == place]
+        self.kind = field(W.Dropdown, label, options=["none", *kinds])
         self.strength = LogKnob(field, "strength", told, changed)
-        self.note = W.HTML()
+        self.note: Any = None  # before there is something to say: each widget is a channel to the page
         self._changed = changed
+        super().__init__([self.kind, self.strength])
         self._show({})
         self.kind.observe(lambda change: told(change, self._on_kind), "value")
-        super().__init__([self.kind, self.strength, self.note])
 
     def regularizer(self) -> Regularizer:
         kind = catalogue().get(self.kind.value)
@@ -109,10 +147,42 @@ class RegularizerRow(W.VBox):
 
     def _show(self, options: dict[str, Any]) -> None:
         kind, self._options = catalogue().get(self.kind.value), options
-        self.note.value = small_print(options)
+        if options and not self.note:
+            self.note = W.HTML()
+            self.children = (self.kind, self.strength, self.note)
+        if self.note:
+            self.note.value = small_print(options)
         self.strength.layout.display = "" if kind and kind.strengths else "none"
         if kind and kind.strengths:
             self.strength.range, self.strength.value = kind.strengths, kind.default
+
+
+class RegularizerRows(W.VBox):
+    """The regularizers of one place in a step: as many as are in use, and room for one more. `front` of them stand
+    elsewhere."""
+
+    def __init__(self, make: Callable[[str], RegularizerRow], label: str, front: int = 0) -> None:
+        super().__init__()
+        self._make, self._front, self.rows = make, front, [make(label)]
+
+    def regularizer(self) -> Regularizer:
+        return sum((row.regularizer() for row in self.rows), none())
+
+    def set(self, parts: Sequence[Part | None]) -> None:
+        while len(self.rows) < len(parts):
+            self.rows.append(self._make("and"))
+        for row, part in zip_longest(self.rows, parts):
+            row.set(part)
+        self.show()
+
+    def show(self) -> None:
+        used = [index for index, row in enumerate(self.rows) if row.kind.value != "none"]
+        room = max([*used, -1]) + 2
+        while len(self.rows) < room:
+            self.rows.append(self._make("and"))
+        for index, row in enumerate(self.rows):
+            row.layout.display = "" if index < room else "none"
+        self.children = self.rows[self._front :]
 
 
 class ClassPicker(W.VBox):
@@ -192,9 +262,16 @@ class Controls(W.VBox):
         self._lock = RLock()  # a person's clicks come in threads of their own
         self.network = field(W.Dropdown, "Network", options=list(dict.fromkeys([net.name, *networks()])))
         self.picker = ClassPicker(field, net, target)
-        self.preset = field(W.Dropdown, "Preset", options=[NO_PRESET, *recipes()])
-        labels = ["Regularizer", *(f"and {row + 1}" for row in range(1, ROWS))]
-        self.rows = [RegularizerRow(field, label, self._told, lambda: self._on_knob("regularizer")) for label in labels]
+        self.preset = field(W.Dropdown, "Preset", options=[(name, name) for name in (NO_PRESET, *recipes())])
+
+        def rows(place: Place, label: str, front: int = 0) -> RegularizerRows:
+            changed = lambda: self._on_knob("regularizer")  # noqa: E731
+            return RegularizerRows(lambda name: RegularizerRow(field, name, place, self._told, changed), label, front)
+
+        self.penalties, self.views = rows("penalty", "Regularizer", front=1), rows("view", "Shown")
+        self.projections = rows("projection", "After a step")
+        self._rows = {"penalty": self.penalties, "view": self.views, "projection": self.projections}
+        self.others = W.HTML()
         self.steps = field(W.BoundedIntText, "Steps", min=0, max=MOST_STEPS)
         self.learning_rate = LogKnob(field, "Learning rate", self._told, lambda: self._on_knob("learning_rate"))
         self.schedule = field(W.Dropdown, "Schedule", options=SCHEDULES)
@@ -206,13 +283,13 @@ class Controls(W.VBox):
         self.optimizer_note, self.basis_note, self.photo = W.HTML(), W.HTML(), PhotoPicker(field)
         # No accordion: the keyboard does not open ipywidgets'. The style sheet unfolds what follows on the button.
         more = field(W.ToggleButton, "More knobs", icon="caret-right")
-        knobs = [self.learning_rate, self.schedule, self.optimizer, self.optimizer_note, self.basis, self.basis_note]
-        knobs += [self.start, self.photo, self.seed, self.objective, *self.rows[1:]]
+        knobs = [self.penalties, self.views, self.projections, self.learning_rate, self.schedule, self.optimizer]
+        knobs += [self.optimizer_note, self.basis, self.basis_note, self.start, self.photo, self.seed, self.objective]
         for name in VALUES[1:]:
             knob = getattr(self, name)
             knob.observe(lambda change, name=name: self._told(change, lambda: self._on_knob(name)), "value")
         self.preset.observe(lambda change: self._told(change, self._on_preset), "value")
-        shown = [self.network, self.picker, self.preset, self.rows[0], self.steps, more]
+        shown = [self.network, self.picker, self.preset, self.penalties.rows[0], self.others, self.steps, more]
         super().__init__([*shown, W.VBox(knobs).add_class("vizkit-folded")])
         self.add_class("vizkit-controls")
 
@@ -222,30 +299,38 @@ class Controls(W.VBox):
         return Settings(**chosen, regularizer=self.regularizer(), optimizer_options=self._optimizer_options)
 
     def regularizer(self) -> Regularizer:
-        return sum((row.regularizer() for row in self.rows), none())
+        """In the order in which they act."""
+        return self.penalties.regularizer() + self.views.regularizer() + self.projections.regularizer()
 
     def set(self, settings: Settings) -> None:
         """Sets every knob; a start that is no name is a photo. Raises `VizkitError` for what they cannot show."""
         presets = [*recipes().items(), *WITHOUT.items()]
         preset = next((name for name, one in presets if one is settings), NO_PRESET)
-        parts, start, basis = settings.regularizer.parts, settings.start, settings.basis
-        if len(parts) > ROWS or settings.regularizer.batch > 1:
-            raise VizkitError(f"The knobs show up to {ROWS} regularizers, the same for all: else vizkit.ascend(...).")
+        start, basis = settings.start, settings.basis
+        at: dict[str, list[Part | None]] = {place: [] for place in self._rows}
+        for part in settings.regularizer.parts:
+            at[part.kind.place].append(part)
+        if settings.regularizer.batch > 1:
+            raise VizkitError("The knobs show one regularizer for all images. Use vizkit.ascend(...).")
         if settings.optimizer not in list(OPTIMIZERS) or type(basis) not in BASES.values():
             raise VizkitError(f"The knobs cannot show {settings.optimizer!r} or {basis!r}. Use vizkit.ascend(...).")
         if not isinstance(start, str) or start not in self.start.options:
             self.photo.keep(start)
             start = "photo"
         values = vars(settings) | {"start": start, "basis": basis.name, "preset": preset}
+        first = next(iter(at["penalty"]), None)
+        if first and "activations" in first.kind.asks:  # it goes with the preset: the front stays free
+            at["penalty"].insert(0, None)
         with self._setting():
             self._basis, self._optimizer_options = basis, settings.optimizer_options
-            for row, part in zip_longest(self.rows, parts):
-                row.set(part)
+            for place, rows in self._rows.items():
+                rows.set(at[place])
+            self._name_preset(getattr(settings, "name", "") if preset == NO_PRESET else "")
             for name in ("preset", *VALUES):
                 getattr(self, name).value = values[name]
             self.basis_note.value = small_print(vars(basis))
             self.optimizer_note.value = small_print(self._optimizer_options)
-            self._show_rows()
+            self._show_others()
 
     def hold(self, running: bool) -> None:
         """What cannot act in a run is out of reach while one is going. A class, a start and a seed may be chosen: they
@@ -281,10 +366,15 @@ class Controls(W.VBox):
             self.photo.layout.display = "" if self.start.value == "photo" else "none"
         if self._setter == get_ident():
             return
-        self.preset.value = NO_PRESET
+        if self.preset.value != NO_PRESET:
+            with self._setting():
+                self._name_preset(self.preset.value)
+                self.preset.value = NO_PRESET
         if name in ("optimizer", "basis"):  # another one brings what belongs to it
             self.set(self.settings().but(**{name: getattr(self, name).value}))
-        self._show_rows()
+        for rows in self._rows.values():
+            rows.show()
+        self._show_others()
         if name in LIVE:
             self._turned(name, lambda: getattr(self.settings(), name))
 
@@ -292,8 +382,16 @@ class Controls(W.VBox):
         if self._setter != get_ident() and self.preset.value != NO_PRESET:
             self.set(as_recipe(self.preset.value, self.picker.net))
 
-    def _show_rows(self) -> None:
-        """As many regularizers as are in use, and room for one more."""
-        used = max((index for index, row in enumerate(self.rows) if row.kind.value != "none"), default=0)
-        for index, row in enumerate(self.rows):
-            row.layout.display = "" if index <= used + 1 else "none"
+    def _name_preset(self, name: str) -> None:
+        """What is no preset is a preset that was changed, of that name, which stands below it."""
+        named = f"{name}, changed" if name in recipes() else NO_PRESET
+        if self.preset.options[0][0] != named:
+            self.preset.options = [(named, NO_PRESET), *((one, one) for one in recipes())]
+
+    def _show_others(self) -> None:
+        """In words, what acts beside the regularizer in front."""
+        others = [*self.penalties.regularizer().parts[self.penalties.rows[0].kind.value != "none" :]]
+        said = {"Held to": others, "Shown": self.views.regularizer().parts}
+        said["After each step"] = self.projections.regularizer().parts
+        sentences = (f"{place}: {'; '.join(map(in_words, parts))}." for place, parts in said.items() if parts)
+        self.others.value = indented(" ".join(sentences))

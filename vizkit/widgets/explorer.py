@@ -13,6 +13,7 @@ from ..ascent import Ascent, ascend
 from ..errors import VizkitError
 from ..networks import Classifier, as_classifier, load
 from ..recipes import Recipe, as_recipe
+from ..settings import LIVE
 from .controls import NO_PRESET, Controls
 from .panel import Frame, RunPanel
 from .parts import Picture, encode, note
@@ -45,6 +46,10 @@ class Explorer(RunPanel):
         self.controls.start.observe(lambda _: self._on_start_image(), "value")
         self.controls.photo.upload.observe(lambda change: self.take_photo(change["new"]), "value")
         self.picture, self.caption = Picture().add_class("vizkit-picture"), W.HTML()
+        self.invitation = W.HTML("<span>Press ▶ Start: the class model grows here.</span>").add_class(
+            "vizkit-invitation"
+        )
+        self.picture.children += (self.invitation,)
         self.strip = W.Box().add_class("vizkit-strip")
         self.keep = self._button("Keep", "thumb-tack", "Add this picture to the strip below", self._on_keep)
         chosen = as_recipe(recipe, self.net)
@@ -52,7 +57,8 @@ class Explorer(RunPanel):
         self._show_network(self.net, self.controls.picker.target)
         self._new_ascent()  # what cannot be is an error here, rather than at Start
         stage = W.VBox([self.picture, self.caption]).add_class("vizkit-stage")
-        self._arrange_columns([self.controls, stage, self.curve], [self.keep], [self.strip])
+        curve = W.VBox([self.curve, self.marks]).add_class("vizkit-stage")
+        self._arrange_columns(self.controls, [stage, curve], [self.keep], [self.strip])
 
     # What a person sees.
 
@@ -68,19 +74,20 @@ class Explorer(RunPanel):
             self._loading = None
             self.controls.network.value = self.net.name
 
-    def _show_start(self) -> None:
+    def _show_start(self, ascent: Ascent) -> None:
         """The start image, and what to do."""
-        with contextlib.suppress(VizkitError):
-            self.picture.show(encode(self._new_ascent().picture), f"start image: {self.controls.start.value}")
+        super()._show_start(ascent)
+        self.picture.show(encode(ascent.picture), f"start image: {self.controls.start.value}")
         self.caption.value = note("The start image. Choose a class and press Start.")
-        self._shown = None  # no frame of a run is
+        self.invitation.layout.display = "none" if self.controls.start.value == "photo" else ""
 
     def _show_frame(self, frame: Frame) -> None:
         """The picture, and what was measured of it."""
         ascent, seen = frame.ascent, frame.seen
+        self.invitation.layout.display = "none"
         self.picture.show(encode(frame.pictures[0]), _words(frame))
         named = f"<b>{escape(ascent.labels[0])}</b> step {frame.step}"
-        score = f"score <b>{seen.score:.1f}</b> &nbsp; probability <b>{seen.probability:.3f}</b>"
+        score = f"{_measured(frame)} <b>{seen.score:.1f}</b> &nbsp; probability <b>{seen.probability:.3f}</b>"
         rival = f"strongest rival: {escape(ascent.net.labels[seen.rivals[0]])} {seen.rival_scores[0]:.1f}"
         lines = "<br>".join(
             [named, score, *([rival] if len(ascent.net.labels) > 1 else []), escape(self._opinion(frame))]
@@ -90,7 +97,7 @@ class Explorer(RunPanel):
     def _opinion(self, frame: Frame) -> str:
         """What a second network says of the finished picture, if it knows the same classes; it is asked once."""
         ascent, step = frame.ascent, frame.step
-        asked = ascent.finished and step == ascent.step and judging.judge_knows(ascent.net)
+        asked = frame.is_last and judging.judge_knows(ascent.net)
         if asked and self._judged[:2] != (ascent, step):
             self._judged = ascent, step, str(judging.second_opinion(frame.pictures[:1], ascent.targets[0])[0])
         return self._judged[2] if asked else ""
@@ -102,10 +109,18 @@ class Explorer(RunPanel):
             self.controls.set(as_recipe(None if preset == as_recipe(None, self.net).name else preset, net))
         self.net = net
         self.controls.picker.show(net, target)
-        if judging.judge_knows(self.net):  # so that it is there when the first picture is done
-            threading.Thread(target=judging.default_judge, daemon=True).start()
 
     # What a person does.
+
+    def _begin(self) -> Ascent:
+        ascent = super()._begin()
+        if judging.judge_knows(ascent.net):  # so that the judge is there when the picture is done
+            threading.Thread(target=judging.default_judge, daemon=True).start()
+        return ascent
+
+    def _live(self) -> dict[str, Any]:
+        settings = self.controls.settings()
+        return {name: getattr(settings, name) for name in LIVE}
 
     def _new_ascent(self) -> Ascent:
         knobs = self.controls
@@ -117,8 +132,15 @@ class Explorer(RunPanel):
 
     def _on_start_image(self) -> None:
         """Another start is shown at once, but not in place of a class model, unless it is a photo."""
-        if not self.loop.busy and (self.ascent is None or self.controls.start.value == "photo"):
-            self._show_start()
+        if self.loop.busy:
+            return
+        self._shown = None  # what is on show may be no frame of the run
+        with contextlib.suppress(VizkitError):  # there may be no photo yet
+            if self.ascent is None or self.controls.start.value == "photo":
+                self._show_start(self._new_ascent())
+                return
+        if not self._rendering:
+            self._publish()
 
     def take_photo(self, files: Any) -> None:
         """What somebody has uploaded, as ipywidgets gives it, is the photo to start from."""
@@ -151,6 +173,13 @@ class Explorer(RunPanel):
         text = "<br>".join([f"<b>{escape(ascent.labels[0])}</b>", *map(escape, filter(None, lines))])
         card = W.VBox([picture, W.HTML(f"<div class=vizkit-note>{text}</div>")]).add_class("vizkit-card")
         self.strip.children = (*self.strip.children, card)
+
+
+def _measured(frame: Frame) -> str:
+    """What its score is the score of."""
+    if not frame.ascent.regularizer.acts("view"):
+        return "score"
+    return f"score of {'the whole picture' if frame.is_last else 'what is shown'}"
 
 
 def _words(frame: Frame) -> str:

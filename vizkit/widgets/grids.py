@@ -36,8 +36,12 @@ class CardPanel(RunPanel):
         steps, seed = self.steps.value, self.seed.value
         return ascend(self.net, self.targets, recipe=self._recipe, steps=steps, seed=seed)
 
-    def _show_start(self) -> None:
-        for widget, picture in zip(self.pictures, self._new_ascent().pictures, strict=True):
+    def _live(self) -> dict[str, Any]:
+        return {"steps": self.steps.value}
+
+    def _show_start(self, ascent: Ascent) -> None:
+        super()._show_start(ascent)
+        for widget, picture in zip(self.pictures, ascent.pictures, strict=True):
             widget.show(encode(picture), "start image")
 
     def _show_frame(self, frame: Frame) -> None:
@@ -87,7 +91,7 @@ class Compare(CardPanel):
         for card in self.cards:
             card.add_class("vizkit-compared")
         chosen = W.VBox([self.picker, self.steps, self.seed]).add_class("vizkit-controls")
-        self._arrange_columns([chosen, *self.cards], strip=[self.curve])
+        self._arrange_columns(chosen, self.cards, strip=[self.curve, self.marks])
 
     @property
     def targets(self) -> list[int]:
@@ -116,4 +120,4 @@ class Gallery(CardPanel):
         names = [net.labels[index] for index in self.targets]
         super().__init__(net, names, as_recipe(recipe, net).but(**settings), seed, curve=False)  # it would be a tangle
         chosen = W.VBox([self.steps, self.seed]).add_class("vizkit-controls")
-        self._arrange_columns([chosen, W.Box(self.cards).add_class("vizkit-gallery")])
+        self._arrange_columns(chosen, [W.Box(self.cards).add_class("vizkit-gallery")])

@@ -21,7 +21,7 @@ from ..errors import VizkitError
 from ..images import Pictures
 from ..networks import Classifier
 from ..saved import write_whole
-from .parts import Page, Picture, curve_words, download_link, error_text, note, unused_name
+from .parts import HELP, Page, Picture, curve_words, download_link, error_text, note, unused_name
 from .run_loop import RunLoop
 
 CURVE_EVERY = 0.4  # seconds between two drawings of a curve: it costs more than a picture and changes less
@@ -88,19 +88,28 @@ class JobPanel(W.VBox):
         """A control with its label at the left, as wide as its column. All share a layout: each is a channel of its own
         to the page, and some pages have room for no more than 250 (JupyterLab's "Comms over subshells: per comm" gives
         each a thread)."""
-        return kind(description=label, layout=self._wide, **traits)
+        made = kind(description=label, layout=self._wide, **traits)
+        if label in HELP:
+            made.tooltip = HELP[label]
+            if not made.has_trait("tooltip"):  # ipywidgets 7
+                made.description_tooltip = HELP[label]
+        return made
 
     def _button(self, label: str, icon: str, tooltip: str, action: Callable[..., None], *given: Any) -> Any:
         made = W.Button(description=label, icon=icon, tooltip=tooltip)
         made.on_click(lambda _: self._attempt(lambda: action(*given)))
         return made
 
-    def _arrange(self, above: list[Any], below: list[Any]) -> None:
-        """Puts everything in its place, around what drives the job, and shows it for the first time."""
+    def _driver(self) -> list[Any]:
+        """What drives the job, and how far it is."""
         buttons = W.HBox([self.start, self.pause, self.stop]).add_class("vizkit-row")
         progress = W.HBox([self.progress, self.remaining]).add_class("vizkit-row")
+        return [W.HBox([buttons, progress]).add_class("vizkit-row"), self.message]
+
+    def _arrange(self, parts: list[Any]) -> None:
+        """Puts everything in its place, and shows it for the first time."""
         page, clock = Page(layout={"display": "none"}), [self.loop.clock] if self.loop.clock else []
-        self.children = [page, *above, buttons, progress, *below, *clock]
+        self.children = [page, *parts, *clock]
         self._publish()
 
     def _end(self, steps: Any) -> None:
@@ -119,8 +128,10 @@ class JobPanel(W.VBox):
 
     def _render(self) -> None:
         state, busy = self.loop.state, self.loop.busy
-        self.start.disabled, self.pause.disabled, self.stop.disabled = busy, not busy, not busy
-        self.pause.description, self.pause.icon = ("Go on", "play") if state == "paused" else ("Pause", "pause")
+        self.start.disabled, self.stop.disabled = busy, not busy
+        self.pause.disabled = not busy and not self._can_go_on
+        goes_on = state == "paused" or (not busy and self._can_go_on)
+        self.pause.description, self.pause.icon = ("Go on", "play") if goes_on else ("Pause", "pause")
         if state == "failed" and self.loop.error:
             self._say(error_text(self.loop.error), alert=True)
 
@@ -143,8 +154,20 @@ class JobPanel(W.VBox):
         self.loop.start(lambda: self._work(steps), steps)
         self._publish()
 
+    @property
+    def _can_go_on(self) -> bool:
+        """Whether there is a job that has ended, and can be carried further: `_begin_again` then gives its steps."""
+        return False
+
+    def _begin_again(self) -> Any:
+        raise NotImplementedError
+
     def _on_pause(self) -> None:
-        self.loop.toggle_pause()
+        if self.loop.busy:
+            self.loop.toggle_pause()
+        elif self._can_go_on:
+            steps = self._begin_again()
+            self.loop.start(lambda: self._work(steps), steps)
         self._publish()
 
     def _attempt(self, action: Callable[[], Any]) -> None:
@@ -199,10 +222,15 @@ class Frame(NamedTuple):
     seen: Step
     pictures: Pictures
 
+    @property
+    def is_last(self) -> bool:
+        """Whether it is the look at the whole picture that closes a run."""
+        return self.ascent.finished and self.step == self.ascent.step
+
 
 class RunPanel(JobPanel):
     """One ascent at a time, live. A subclass says what is run (`_new_ascent`), how a frame looks (`_show_frame(frame)`)
-    and what there is to see before the first run (`_show_start`).
+    and what there is to see before the first step (`_show_start(ascent)`).
 
     `run()` makes all the steps in the cell that calls it and returns the ascent; `ascent` is the newest.
     """
@@ -221,6 +249,8 @@ class RunPanel(JobPanel):
         self.save_gif = self._button("Save GIF", "film", "The whole run as an animation", self._save, "gif")
         self.show_code = self._button("Show the code", "code", "The lines that make exactly this picture", self._code)
         self.curve = Curve().add_class("vizkit-score") if curve else None
+        self.marks = W.HTML()  # what the numbers in the curve stand for
+        self._begun = 0  # the step at which it was last started, or went on
         self._names: list[str] = []  # of the images, for the curve; without any, it shows the class labels
 
     @property
@@ -228,18 +258,44 @@ class RunPanel(JobPanel):
         """Whether a run is going, so that knobs act on it."""
         return self.loop.busy and self.ascent is not None and self.loop.work is self.ascent
 
-    def _arrange_columns(self, columns: list[Any], more_buttons: Sequence[Any] = (), strip: Sequence[Any] = ()) -> None:
-        self._show_start()
+    def _arrange_columns(
+        self, controls: Any, stage: list[Any], more_buttons: Sequence[Any] = (), strip: Sequence[Any] = ()
+    ) -> None:
+        """What is chosen at the left; beside it what drives the run, what grows, and what is done with it."""
+        with suppress(VizkitError):
+            self._show_start(self._new_ascent())
         files = W.HBox([*more_buttons, self.save_png, self.save_gif, self.show_code]).add_class("vizkit-row")
-        box = W.Box(columns).add_class("vizkit-columns")
-        self._arrange([box], [self.timeline, files, self.message, self.code, *strip])
+        grown = W.Box(stage).add_class("vizkit-columns")
+        show = W.VBox([*self._driver(), grown, self.timeline, files, self.code, *strip]).add_class("vizkit-show")
+        self._arrange([W.Box([controls, show]).add_class("vizkit-columns")])
 
     def _begin(self) -> Ascent:
         self.ascent, self._following = self._new_ascent(), True
         self.ascent.quiet = True  # what it has to say, the panel says
+        self._shown = None
+        self._show_start(self.ascent)
+        self._begun = 0
         self.code.value = ""
         self._say("")
         return self.ascent
+
+    @property
+    def _can_go_on(self) -> bool:
+        return self.ascent is not None and bool(self.ascent.history)
+
+    def _begin_again(self) -> Ascent:
+        """The same picture, carried further by as many steps as the knob says, with the knobs as they are now."""
+        ascent = self.ascent
+        assert ascent is not None  # it can go on
+        ascent.turn(**self._live() | {"steps": ascent.step + self._live()["steps"]})
+        self._begun, self._following = ascent.step, True
+        self.code.value = ""
+        self._say("")
+        return ascent
+
+    def _live(self) -> dict[str, Any]:
+        """What the knobs say that act in a run."""
+        raise NotImplementedError
 
     def _end(self, ascent: Ascent) -> None:
         with suppress(Exception):  # what is wrong with it, the step that failed has said
@@ -250,33 +306,48 @@ class RunPanel(JobPanel):
     def _turn(self, knob: str, value: Callable[[], Any]) -> None:
         """Turns a live knob of the run that is going, if one is: it acts on the next step."""
         ascent = self.ascent
-        if ascent and self.growing:
-            self._attempt(lambda: ascent.turn(**{knob: value()}))
+
+        def turn() -> None:
+            if ascent and self.growing:
+                # Whoever turns a knob wants to see what that does: the run has as many steps again.
+                again = max(ascent.steps, ascent.step + self._live()["steps"])
+                ascent.turn(**{"steps": again} | {knob: value()})
+
+        self._attempt(turn)
 
     # What a person sees.
 
     def _render(self) -> None:
         super()._render()
         for control in (self.save_png, self.save_gif, self.timeline):
-            control.disabled = self.ascent is None
+            control.disabled = self.ascent is None or not self.ascent.history
         if self.ascent is None:
             return
         # As all is at this moment: in another thread the run may be making a step.
         ascent, frames, history = self.ascent, dict(self.ascent.frames), self.ascent.history[:]
         kept = sorted(step for step in frames if step < len(history))
+        self._show_progress(ascent.step, ascent.steps, str(ascent.net.device), self._begun)
         if not kept:
             return
         step = kept[-1] if self._following else max([kept[0], *(one for one in kept if one <= self.timeline.value)])
-        self.timeline.max = max(ascent.steps if self.loop.busy else kept[-1], 1)
+        self.timeline.max = max(ascent.steps if self.growing else kept[-1], 1)
         if self._following and self.timeline.value != step:
             self.timeline.value = step
         if self._shown is None or self._shown[:2] != (ascent, step):
             self._shown = Frame(ascent, step, history[step], frames[step])
             self._show_frame(self._shown)
-        self._show_progress(ascent.step, ascent.steps, str(ascent.net.device))
+        self._draw_curve(ascent)
+
+    def _show_start(self, ascent: Ascent) -> None:
+        """An ascent that has made no step: an axis for its curve."""
+        self._draw_curve(ascent)
+
+    def _draw_curve(self, ascent: Ascent) -> None:
         if self.curve:
             draw, words = figures.draw_score_curve, curve_words(ascent, self._names)
-            self.curve.grow(lambda axes: draw(axes[0], ascent, self._names), words, not self.loop.busy)
+            self.curve.grow(lambda axes: draw(axes[0], ascent, self._names), words, not self.growing)
+            marks = (f"<b>{number}</b> at step {step}: {escape(what)}" for number, step, what in figures.turned(ascent))
+            self.marks.value = f"<div class=vizkit-note role=status>{'<br>'.join(marks)}</div>"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """The widget, and beside it the picture, for viewers without widgets."""
@@ -303,7 +374,8 @@ class RunPanel(JobPanel):
             write = Ascent.save if ending == "png" else figures.gif
             path = write(self.ascent, Path(folder, name))
             content = path.read_bytes()
-        said, lost = f"Saved {name}.", False
+        what = "" if self._following else f": the last picture, of step {self.ascent.step}"
+        said, lost = f"Saved {name}{what}.", False
         try:
             write_whole(name, content)
         except OSError as error:

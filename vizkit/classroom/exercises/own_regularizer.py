@@ -113,7 +113,7 @@ def check_in_explorer(explorer: Any, mine: str = "my_total_variation") -> None:
 
     seen = f"this is a {type(explorer).__name__}, not an Explorer."
     need(isinstance(explorer, Explorer), seen, "vizkit.Explorer(net, …) makes one.")
-    offered = mine in catalogue() and mine in explorer.controls.rows[0].kind.options
+    offered = mine in catalogue() and mine in explorer.controls.penalties.rows[0].kind.options
     hint = "decorate it with @vizkit.regularizer, run that cell, then make the Explorer again."
     need(offered, f"the Explorer has no {mine} on its list.", hint)
     right(f"the Explorer offers {mine}")
