@@ -464,7 +464,7 @@ def walk(explorer: ExplorerPage, name: str) -> None:
     explorer.choose("Preset", "simonyan")
     explorer.wait_for_choice("Regularizer", "l2")
     explorer.choose("Regularizer", "l1")
-    explorer.wait_for_choice("Preset", "–")
+    explorer.wait_for_choice("Preset", "simonyan, changed")
     explorer.choose("Regularizer", "l2")
     explorer.set_steps(2000)
 

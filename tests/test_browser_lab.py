@@ -116,9 +116,9 @@ def test_a_class_model_grows_from_an_uploaded_photo(lab):
 
 
 CONTROLS = """
-Network, Find a class, Class, Preset, Regularizer, strength, strength, Steps, More knobs,
-Learning rate, Learning rate, Schedule, Optimizer, Image in, Start from, Seed, Maximise,
-and 2, and 3, strength, strength, and 4, Start, Timeline, Show the code
+Network, Find a class, Class, Preset, Regularizer, Steps, More knobs, and, strength, strength, and,
+Shown, strength, strength, and, and, strength, strength, and, After a step,
+Learning rate, Learning rate, Schedule, Optimizer, Image in, Start from, Seed, Maximise, Start, Timeline, Show the code
 """
 
 

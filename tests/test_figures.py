@@ -72,7 +72,7 @@ def test_a_knob_that_is_dragged_is_turned_once_and_going_on_is_told(tiny):
     ascent.steps += 5
     ascent.run()
     assert figures.turned(ascent) == [
-        (1, 4, "l2(0.07), no scale_and_rotate, no l1"),
+        (1, 4, "l2(0.07), no scale_and_rotate, no l1, no natural_statistics"),
         (2, 18, "no l2"),
         (3, 27, "on to step 32"),
     ]
