@@ -159,7 +159,7 @@ def test_everything_has_a_name_and_the_keyboard_does_it_all(lab):
     explorer.control("Network").focus()
     tab_to("Find a class")
     page.keyboard.type("box")
-    expect(explorer.root.locator(".widget-select option:checked")).to_have_text("box turtle")
+    expect(explorer.root.locator(".widget-select option:checked")).to_have_text("pencil box")
     tab_to("Class")
     press("ArrowDown")
     page.keyboard.type("boxer")

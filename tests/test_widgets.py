@@ -27,6 +27,7 @@ from vizkit import VizkitError, judging
 from vizkit.recipes import recipes
 from vizkit.settings import Settings
 from vizkit.widgets import explorer as explorer_module
+from vizkit.widgets.controls import in_words
 
 QUICK = {"steps": 4}
 HTML = "<img src=x onerror=alert(1)>"
@@ -469,6 +470,92 @@ async def test_pause_holds_the_step_a_knob_acts_on_the_next_and_stop_ends_it(tin
     names = {}
     exec(ascent.code().replace(tiny.code, "NET"), {"NET": tiny}, names)
     assert torch.equal(names["ascent"].image, ascent.image)
+
+
+@live
+async def test_a_finished_run_goes_on_with_the_knobs_as_they_are_then(tiny):
+    explorer = vizkit.Explorer(tiny, "star", steps=12)
+    assert (explorer.pause.description, explorer.pause.disabled) == ("Pause", True)
+    explorer.start.click()
+    await ended(explorer)
+    explorer.controls.penalties.rows[0].kind.value = "l2"
+    explorer.pause.click()
+    assert (explorer.pause.description, explorer.start.disabled) == ("Pause", True)
+    await ended(explorer)
+    ascent, changed = explorer.ascent, explorer.controls.regularizer()
+    assert (explorer.loop.state, ascent.step, ascent.regularizer) == ("finished", 24, changed)
+    assert sorted(ascent.changes) == [(12, "regularizer", changed), (12, "steps", 24)]
+    assert "<b>1</b> at step 12: l2(0.001)" in explorer.marks.value
+    names = {}
+    exec(ascent.code().replace(tiny.code, "NET"), {"NET": tiny}, names)
+    assert torch.equal(names["ascent"].image, ascent.image)
+
+
+@live
+async def test_a_knob_that_is_turned_gives_the_run_as_many_steps_again(tiny):
+    explorer = vizkit.Explorer(tiny, "star", steps=60)
+    explorer.start.click()
+    await until(lambda: explorer.ascent.step > 5)
+    explorer.pause.click()
+    await until(lambda: "paused" in explorer.remaining.value)
+    turned = explorer.ascent.step
+    explorer.controls.penalties.rows[0].kind.value = "l2"
+    assert (explorer.ascent.steps, explorer.controls.steps.value) == (turned + 60, 60)
+    explorer.controls.steps.value = turned + 2
+    assert explorer.ascent.steps == turned + 2
+    explorer.pause.click()
+    await ended(explorer)
+    assert explorer.ascent.step == turned + 2
+
+
+@live
+async def test_before_the_first_step_there_is_an_invitation_and_a_class_that_waits_says_so(tiny):
+    explorer = vizkit.Explorer(tiny, "star", steps=100_000)
+    picker = explorer.controls.picker
+    assert explorer.invitation.layout.display != "none"
+    assert bytes(explorer.curve.image.value).startswith(b"\x89PNG")  # axes
+    explorer.start.click()
+    await until(lambda: explorer.ascent.step > 3)
+    picker.choice.value = 0
+    await until(lambda: "waits for the next Start" in picker.guess.value)
+    assert explorer.invitation.layout.display == "none"
+    picker.choice.value = 2
+    await until(lambda: not picker.guess.value)
+    picker.choice.value = 0
+    await until(lambda: picker.guess.value)
+    explorer.stop.click()
+    await ended(explorer)
+    assert not picker.guess.value
+
+
+def test_a_score_is_said_to_be_of_what_was_looked_at(explorer, tiny):
+    explorer.run()
+    assert "score of the whole picture" in explorer.caption.value
+    explorer.timeline.value = 1
+    assert "score of what is shown" in explorer.caption.value
+    plain = vizkit.Explorer(tiny, "star", recipe="simonyan", steps=2)
+    plain.run()
+    assert "<br>score <b>" in plain.caption.value
+
+
+def test_every_control_explains_itself(explorer):
+    knobs = [one for one in all_widgets(explorer) if getattr(one, "description", "") and hasattr(one, "tooltip")]
+    assert len(knobs) > 25
+    assert [one.description for one in knobs if not one.tooltip] == []
+
+
+def test_what_acts_beside_the_penalty_in_front_is_said_in_words(explorer):
+    controls = explorer.controls
+    controls.preset.value = "vizkit"
+    rest = "Shown: 2 random parts of it, turned by up to 10°; mirrored or not; a square hidden."
+    assert (controls.penalties.rows[0].kind.value, rest in controls.others.value) == ("none", True)
+    controls.penalties.rows[0].kind.value = "l1"
+    assert (controls.preset.value, controls.preset.label) == ("–", "vizkit, changed")
+    assert controls.regularizer().parts[0] == vizkit.l1(1e-3).parts[0]
+    controls.preset.value = "vizkit"  # the way back
+    assert (controls.preset.label, controls.penalties.rows[0].kind.value) == ("vizkit", "none")
+    for kind in vizkit.regularizers.catalogue().values():  # each can be said, with one step, one view, one pixel
+        assert "{" not in in_words(kind(1 if kind.strengths else None).parts[0])
 
 
 HELD = ("network", "preset", "schedule", "optimizer", "basis")  # knobs that could be taken to act in a run

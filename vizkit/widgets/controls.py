@@ -22,6 +22,7 @@ from ..recipes import WITHOUT, as_recipe, recipes
 from ..regularization import Part, Place, Regularizer, none
 from ..regularizers import catalogue
 from ..settings import LIVE, OBJECTIVES, OPTIMIZERS, SCHEDULES, Settings
+from .parts import HELP
 
 MOST_STEPS = 10**6
 NO_PRESET = "–"
@@ -116,6 +117,9 @@ def small_print(options: dict[str, Any]) -> str:
 def indented(text: str) -> str:
     """Some words under a control, in small print; read aloud when they change."""
     return f"<div class='vizkit-note vizkit-indented' role=status>{escape(text)}</div>" if text else ""
+
+
+WAITS = indented("This class waits for the next Start.")
 
 
 class RegularizerRow(W.VBox):
@@ -332,12 +336,16 @@ class Controls(W.VBox):
             self.optimizer_note.value = small_print(self._optimizer_options)
             self._show_others()
 
-    def hold(self, running: bool) -> None:
-        """What cannot act in a run is out of reach while one is going. A class, a start and a seed may be chosen: they
-        are plainly of the next."""
+    def hold(self, running: bool, target: int) -> None:
+        """What cannot act in a run is out of reach while one is going, of the class `target`. Another class may be
+        chosen, and is said to wait; so may a start and a seed: they are plainly of the next."""
+        if running and self.picker.target != target:
+            self.picker.guess.value = WAITS
+        elif self.picker.guess.value == WAITS:
+            self.picker.guess.value = ""
         for knob in (self.network, self.preset, self.schedule, self.optimizer, self.basis):
             knob.disabled = running
-            knob.tooltip = "This cannot act in a run: stop it first" if running else None
+            knob.tooltip = "This cannot act in a run: stop it first" if running else HELP[knob.description]
 
     @contextmanager
     def _setting(self) -> Iterator[None]:

@@ -69,7 +69,7 @@ class Explorer(RunPanel):
             self._say(f"{self.net.name} is ready. Choose a class and press Start.")
         super()._render()
         self.keep.disabled = self.ascent is None
-        self.controls.hold(self.growing)
+        self.controls.hold(self.growing, self.ascent.targets[0] if self.ascent else 0)
         if not self.loop.busy:  # the network on the list is the one that is there, whatever became of another
             self._loading = None
             self.controls.network.value = self.net.name

@@ -102,9 +102,11 @@ class JobPanel(W.VBox):
 
     def _driver(self) -> list[Any]:
         """What drives the job, and how far it is."""
-        buttons = W.HBox([self.start, self.pause, self.stop]).add_class("vizkit-row")
-        progress = W.HBox([self.progress, self.remaining]).add_class("vizkit-row")
-        return [W.HBox([buttons, progress]).add_class("vizkit-row"), self.message]
+        buttons, progress = self._row([self.start, self.pause, self.stop]), self._row([self.progress, self.remaining])
+        return [self._row([buttons, progress]), self.message]
+
+    def _row(self, parts: list[Any]) -> Any:
+        return W.HBox(parts, layout=self._wide).add_class("vizkit-row")
 
     def _arrange(self, parts: list[Any]) -> None:
         """Puts everything in its place, and shows it for the first time."""
@@ -243,7 +245,7 @@ class RunPanel(JobPanel):
         self._shown: Frame | None = None
         self.code = W.HTML()
         # Made long, then shortened: the End key of the browser's slider knows only the length it was made with.
-        self.timeline = W.IntSlider(description="Timeline", min=0, max=100_000).add_class("vizkit-timeline")
+        self.timeline = self.field(W.IntSlider, "Timeline", min=0, max=100_000).add_class("vizkit-timeline")
         self.timeline.observe(lambda _: self._on_scrub(), "value")
         self.save_png = self._button("Save PNG", "download", "The picture, with its settings inside", self._save, "png")
         self.save_gif = self._button("Save GIF", "film", "The whole run as an animation", self._save, "gif")
@@ -264,10 +266,11 @@ class RunPanel(JobPanel):
         """What is chosen at the left; beside it what drives the run, what grows, and what is done with it."""
         with suppress(VizkitError):
             self._show_start(self._new_ascent())
-        files = W.HBox([*more_buttons, self.save_png, self.save_gif, self.show_code]).add_class("vizkit-row")
-        grown = W.Box(stage).add_class("vizkit-columns")
-        show = W.VBox([*self._driver(), grown, self.timeline, files, self.code, *strip]).add_class("vizkit-show")
-        self._arrange([W.Box([controls, show]).add_class("vizkit-columns")])
+        files = self._row([*more_buttons, self.save_png, self.save_gif, self.show_code])
+        grown = W.Box(stage, layout=self._wide).add_class("vizkit-columns")
+        parts = [*self._driver(), grown, self.timeline, files, self.code, *strip]
+        show = W.VBox(parts, layout=self._wide).add_class("vizkit-show")
+        self._arrange([W.Box([controls, show], layout=self._wide).add_class("vizkit-columns")])
 
     def _begin(self) -> Ascent:
         self.ascent, self._following = self._new_ascent(), True
