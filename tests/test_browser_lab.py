@@ -1,8 +1,12 @@
 """The Explorer in the real JupyterLab, in the real Chromium, by real clicks and keys."""
 
+import io
 import re
+from base64 import b64decode
 from pathlib import Path
 
+import nbformat
+import numpy as np
 import pytest
 import skimage.data
 from browsers import (
@@ -23,6 +27,10 @@ from PIL import Image
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
+PIXELS = """() => { const image = document.querySelector('.vizkit-picture img');
+                    const canvas = document.createElement('canvas');
+                    [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+                    canvas.getContext('2d').drawImage(image, 0, 0); return canvas.toDataURL('image/png'); }"""
 NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "00_explore.ipynb"
 SETUP, EXPLORER, LAST = 1, 2, 5  # the cells of the notebook
 
@@ -49,6 +57,37 @@ def lab(tmp_path_factory):
 
 def test_a_class_model_grows_while_a_person_turns_the_knobs(lab):
     walk(ExplorerPage(lab), "lab")
+
+
+def test_a_newcomer_turns_l1_up_goes_on_and_finds_the_picture_in_the_saved_notebook(lab):
+    lab.run_cell(EXPLORER)
+    explorer = ExplorerPage(lab)
+    expect(explorer.root.locator(".vizkit-invitation")).to_be_visible()
+    explorer.button("Start").click()
+    explorer.wait_for_step(10)
+    expect(explorer.root.locator(".vizkit-invitation")).to_be_hidden()
+    explorer.choose("Regularizer", "l1")
+    explorer.wait_for_choice("Preset", "vizkit, changed")
+    strength = explorer.root.locator(".widget-hslider, .widget-selectionslider", has_text=re.compile("^strength"))
+    explorer.slide(strength.first, *["ArrowRight"] * 3)
+    explorer.wait_for_line("finished")
+    assert explorer.step > 64  # as many again
+    expect(explorer.root.get_by_text(re.compile(r"at step \d+: l1\(0.003\)"))).to_be_visible()
+    explorer.button("Go on").click()
+    explorer.wait_for_step(explorer.step + 5)
+    explorer.press_stop()
+    explorer.button("Keep").click()
+    expect(explorer.root.locator(".vizkit-card")).to_have_count(1)
+    explorer.screenshot("lab-l1")
+    expect(lab.page.locator(".jp-RenderedImage").first).to_be_hidden()  # it is for where no widget lives
+    lab.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    outputs = nbformat.read(lab.folder / NOTEBOOK.name, as_version=4).cells[EXPLORER].outputs
+    (kept,) = [output.data["image/png"] for output in outputs if "image/png" in output.get("data", {})]
+    both = kept, lab.page.evaluate(PIXELS).split(",")[1]
+    kept, shown = (np.array(Image.open(io.BytesIO(b64decode(one))).convert("RGB"), float) for one in both)
+    assert np.abs(kept - shown).mean() < 4  # on the page it is a JPEG
+    grey = np.abs(kept - np.array([127, 127, 127])).max(axis=2) < 10
+    assert grey.mean() > 0.4  # the page goes empty around the bird
 
 
 def test_an_interrupt_from_the_kernel_menu_ends_the_run_and_the_explorer_stays_usable(lab):

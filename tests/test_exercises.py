@@ -484,7 +484,8 @@ def test_the_reference_gets_every_point_and_runs_from_top_to_bottom(course, grad
     document = graded(course, "reference", notebook)
     assert outputs(document, "error") == []
     assert [o.text for o in outputs(document, "stream") if o.name == "stderr"] == []
-    assert any("image/png" in output.data for output in outputs(document, "execute_result")[-1:])
+    shown = outputs(document, "execute_result")[-1:] + outputs(document, "display_data")[-1:]
+    assert any("image/png" in output.data for output in shown)
 
 
 @pytest.mark.notebook

@@ -27,6 +27,7 @@ from vizkit import VizkitError, judging
 from vizkit.recipes import recipes
 from vizkit.settings import Settings
 from vizkit.widgets import explorer as explorer_module
+from vizkit.widgets import panel as panel_module
 from vizkit.widgets.controls import in_words
 
 QUICK = {"steps": 4}
@@ -83,7 +84,7 @@ def catalogue(monkeypatch):
 
 def test_a_new_explorer_shows_the_start_image_and_what_to_do(tiny, explorer):
     assert explorer.ascent is None
-    assert "Choose a class and press Start" in explorer.caption.value
+    assert "Press ▶ Start" in explorer.invitation.value
     start = recipes()["small"].ascend(tiny, "star").picture
     assert np.array_equal(shown(explorer.picture)[14::28, 14::28], start)
     assert not explorer.start.disabled
@@ -108,8 +109,9 @@ def test_run_returns_the_ascent_and_shows_its_result(tiny, explorer):
     assert shown(explorer.curve).shape[2] == 4
     assert (explorer.progress.value, explorer.timeline.value, explorer.timeline.max) == (1, 4, 4)
     assert "finished at step 4" in explorer.remaining.value
-    bundle = explorer._repr_mimebundle_()
-    with Image.open(io.BytesIO(bundle["image/png"])) as picture:
+    still = panel_module._still_of(ascent)
+    assert still["text/plain"] == f"class model of star on {tiny.name}, step 4"
+    with Image.open(io.BytesIO(base64.b64decode(still["image/png"]))) as picture:
         assert np.array_equal(np.array(picture)[14::28, 14::28], ascent.picture)
 
 
@@ -335,6 +337,16 @@ def test_an_uploaded_photo_is_shown_at_once_and_its_class_model_can_be_made_agai
     assert np.array_equal(stage(explorer), ascent.picture)
     knobs.start.value = "photo"  # it is still there
     assert np.array_equal(stage(explorer), expected.picture)
+
+
+def test_a_start_without_its_photo_leaves_the_class_model_on_show(explorer):
+    explorer.run()
+    before = explorer.caption.value, bytes(explorer.picture.image.value)
+    for start in ("photo", "random", "photo"):
+        explorer.controls.start.value = start
+        assert (explorer.caption.value, bytes(explorer.picture.image.value)) == before
+    explorer.keep.click()
+    assert len(explorer.strip.children) == 1
 
 
 def test_a_photo_given_in_code_is_the_start(tiny, tmp_path):

@@ -127,7 +127,8 @@ def draw_score_curve(axes: Axes, ascent: Ascent, names: Sequence[str] = ()) -> N
     reach = 64 * 2 ** math.ceil(math.log2(max(ascent.step, 1) / 64)) if ascent.step > 64 else 64
     axes.set_xlim(0, max(1, min(reach, max(ascent.steps, ascent.step))))  # grows in jumps
     step_axes(axes, "class score")
-    axes.set_yticks([] if not history else axes.get_yticks(), minor=False)
+    if not history:
+        axes.set_yticks([])
     legend_above(axes, drawn, columns=2)
 
 

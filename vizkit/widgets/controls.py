@@ -96,8 +96,9 @@ WORDS = {
 
 def in_words(part: Part) -> str:
     """A regularizer as a person would say it; one of their own by its name."""
-    words = WORDS.get(part.kind.name, str(part).removeprefix("vizkit."))
-    words = words.format(strength=part.strength, **(part.kind.options | part.options))
+    if part.kind.name not in WORDS:
+        return str(part).removeprefix("vizkit.")
+    words = WORDS[part.kind.name].format(strength=part.strength, **(part.kind.options | part.options))
     plain = {
         "1 random parts": "a random part",
         "to 1 pixels": "to 1 pixel",
@@ -114,12 +115,12 @@ def small_print(options: dict[str, Any]) -> str:
     return indented(", ".join(f"{name} {value}" for name, value in options.items() if value not in (None, False)))
 
 
-def indented(text: str) -> str:
-    """Some words under a control, in small print; read aloud when they change."""
-    return f"<div class='vizkit-note vizkit-indented' role=status>{escape(text)}</div>" if text else ""
+def indented(text: str, role: str = "note") -> str:
+    """Some words under a control, in small print; of the role "status" they are read aloud when they change."""
+    return f"<div class='vizkit-note vizkit-indented' role={role}>{escape(text)}</div>" if text else ""
 
 
-WAITS = indented("This class waits for the next Start.")
+WAITS = indented("This class waits for the next Start.", "status")
 
 
 class RegularizerRow(W.VBox):
@@ -220,7 +221,7 @@ class ClassPicker(W.VBox):
         net, chosen, query = self.net, self.choice.value, self.query.value.strip()
         found = net.find(query) if query else dict(enumerate(net.labels))
         guess = f"No class “{query}”{'. Nearest:' if found else ', and none is near.'}"
-        self.guess.value = indented("" if not query or net.has(query) else guess)
+        self.guess.value = indented("" if not query or net.has(query) else guess, "status")
         twice = {label for label, count in Counter(net.labels).items() if count > 1}
         options = [(f"{label} ({index})" if label in twice else label, index) for index, label in found.items()]
         if not options:
@@ -269,8 +270,10 @@ class Controls(W.VBox):
         self.preset = field(W.Dropdown, "Preset", options=[(name, name) for name in (NO_PRESET, *recipes())])
 
         def rows(place: Place, label: str, front: int = 0) -> RegularizerRows:
-            changed = lambda: self._on_knob("regularizer")  # noqa: E731
-            return RegularizerRows(lambda name: RegularizerRow(field, name, place, self._told, changed), label, front)
+            def row(name: str) -> RegularizerRow:
+                return RegularizerRow(field, name, place, self._told, lambda: self._on_knob("regularizer"))
+
+            return RegularizerRows(row, label, front)
 
         self.penalties, self.views = rows("penalty", "Regularizer", front=1), rows("view", "Shown")
         self.projections = rows("projection", "After a step")

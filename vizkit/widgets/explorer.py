@@ -75,11 +75,11 @@ class Explorer(RunPanel):
             self.controls.network.value = self.net.name
 
     def _show_start(self, ascent: Ascent) -> None:
-        """The start image, and what to do."""
+        """The start image, and, before the first run, what to do."""
         super()._show_start(ascent)
         self.picture.show(encode(ascent.picture), f"start image: {self.controls.start.value}")
-        self.caption.value = note("The start image. Choose a class and press Start.")
-        self.invitation.layout.display = "none" if self.controls.start.value == "photo" else ""
+        self.caption.value = note("The start image.")
+        self.invitation.layout.display = "none" if self.ascent or self.controls.start.value == "photo" else ""
 
     def _show_frame(self, frame: Frame) -> None:
         """The picture, and what was measured of it."""

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from html import escape
@@ -13,6 +14,7 @@ from weakref import WeakSet
 
 import ipywidgets as W
 from IPython import get_ipython
+from IPython.display import display
 from matplotlib.axes import Axes
 
 from .. import figures
@@ -216,6 +218,12 @@ def _close(widget: Any) -> None:
                 _close(one)
 
 
+def _still_of(ascent: Ascent) -> dict[str, str]:
+    """A class model as a notebook keeps it."""
+    words = f"class model of {', '.join(ascent.labels)} on {ascent.net.name}, step {ascent.step}"
+    return {"image/png": b64encode(ascent._repr_png_()).decode(), "text/plain": words}
+
+
 class Frame(NamedTuple):
     """One moment of an ascent: what a step has seen, and the pictures of the batch."""
 
@@ -253,6 +261,7 @@ class RunPanel(JobPanel):
         self.curve = Curve().add_class("vizkit-score") if curve else None
         self.marks = W.HTML()  # what the numbers in the curve stand for
         self._begun = 0  # the step at which it was last started, or went on
+        self._still: Any = None  # the picture in the notebook's file, once the widget is on a page
         self._names: list[str] = []  # of the images, for the curve; without any, it shows the class labels
 
     @property
@@ -305,6 +314,8 @@ class RunPanel(JobPanel):
             ascent.finish()
         if ascent.doubt and not self.loop.error:
             self._say(ascent.doubt, alert=True)
+        if self._still and ascent is self.ascent and ascent.history:
+            self._still.update(_still_of(ascent), raw=True)
 
     def _turn(self, knob: str, value: Callable[[], Any]) -> None:
         """Turns a live knob of the run that is going, if one is: it acts on the next step."""
@@ -342,21 +353,24 @@ class RunPanel(JobPanel):
         self._draw_curve(ascent)
 
     def _show_start(self, ascent: Ascent) -> None:
-        """An ascent that has made no step: an axis for its curve."""
-        self._draw_curve(ascent)
+        """An ascent that has made no step: before the first run, an axis for its curve."""
+        if self.ascent is None:
+            self._draw_curve(ascent)
 
     def _draw_curve(self, ascent: Ascent) -> None:
         if self.curve:
             draw, words = figures.draw_score_curve, curve_words(ascent, self._names)
             self.curve.grow(lambda axes: draw(axes[0], ascent, self._names), words, not self.growing)
             marks = (f"<b>{number}</b> at step {step}: {escape(what)}" for number, step, what in figures.turned(ascent))
-            self.marks.value = f"<div class=vizkit-note role=status>{'<br>'.join(marks)}</div>"
+            self.marks.value = f"<div class=vizkit-note>{'<br>'.join(marks)}</div>"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        """The widget, and beside it the picture, for viewers without widgets."""
+        """The widget; before it goes the picture, which stays in the notebook's file for viewers without widgets. Where
+        the widget lives, its style sheet hides that picture."""
+        if hasattr(get_ipython(), "kernel"):
+            with suppress(VizkitError):
+                self._still = display(_still_of(self.ascent or self._new_ascent()), raw=True, display_id=True)
         bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
-        if self.ascent and self.ascent.history:
-            bundle["image/png"] = self.ascent._repr_png_()
         return bundle
 
     # What a person does.
