@@ -340,17 +340,17 @@ class RunPanel(JobPanel):
         # As all is at this moment: in another thread the run may be making a step.
         ascent, frames, history = self.ascent, dict(self.ascent.frames), self.ascent.history[:]
         kept = sorted(step for step in frames if step < len(history))
+        if kept:
+            step = kept[-1] if self._following else max([kept[0], *(one for one in kept if one <= self.timeline.value)])
+            self.timeline.max = max(ascent.steps if self.growing else kept[-1], 1)
+            if self._following and self.timeline.value != step:
+                self.timeline.value = step
+            if self._shown is None or self._shown[:2] != (ascent, step):
+                self._shown = Frame(ascent, step, history[step], frames[step])
+                self._show_frame(self._shown)
         self._show_progress(ascent.step, ascent.steps, str(ascent.net.device), self._begun)
-        if not kept:
-            return
-        step = kept[-1] if self._following else max([kept[0], *(one for one in kept if one <= self.timeline.value)])
-        self.timeline.max = max(ascent.steps if self.growing else kept[-1], 1)
-        if self._following and self.timeline.value != step:
-            self.timeline.value = step
-        if self._shown is None or self._shown[:2] != (ascent, step):
-            self._shown = Frame(ascent, step, history[step], frames[step])
-            self._show_frame(self._shown)
-        self._draw_curve(ascent)
+        if kept:
+            self._draw_curve(ascent)
 
     def _show_start(self, ascent: Ascent) -> None:
         """An ascent that has made no step: before the first run, an axis for its curve."""
