@@ -24,6 +24,7 @@ from PIL import Image
 
 import vizkit
 from vizkit import VizkitError, judging
+from vizkit.networks import downloaded
 from vizkit.recipes import recipes
 from vizkit.settings import Settings
 from vizkit.widgets import explorer as explorer_module
@@ -50,7 +51,7 @@ async def until(condition):
 
 
 async def ended(explorer):
-    await until(lambda: not explorer.loop.busy)
+    await until(lambda: not any(loop.busy for loop in explorer.loops))
     await asyncio.sleep(0.02)  # its last news
 
 
@@ -717,7 +718,7 @@ async def test_a_network_that_cannot_be_loaded_is_a_sentence_and_the_old_one_sta
     explorer = vizkit.Explorer(tiny, "star", **QUICK)
     monkeypatch.setattr(explorer_module, "load", load)
     explorer.controls.network.value = "alexnet"
-    assert "Loading alexnet" in explorer.message.value
+    assert "loading alexnet" in explorer.remaining.value
     await ended(explorer)
     assert "The weights of alexnet are not on this machine." in explorer.message.value
     assert 'role="alert"' in explorer.message.value
@@ -746,6 +747,90 @@ async def test_another_network_brings_its_classes_and_ones_own_can_be_chosen_aga
 
 
 # Keep, save, show.
+
+
+@live
+async def test_loading_has_a_state_and_an_end_of_its_own(tiny, make_cnn, monkeypatch):
+    other = vizkit.Classifier(make_cnn(1, 3), ["moon", "star", "sun"], **GRAY, name="alexnet", device="cpu")
+    third = vizkit.Classifier(make_cnn(1, 3), ["moon", "star", "sun"], **GRAY, name="vgg11", device="cpu")
+    gate = threading.Event()
+
+    def load(name):
+        assert gate.wait(60)
+        return {"alexnet": other, "vgg11": third}[name]
+
+    monkeypatch.setattr(explorer_module, "load", load)
+    monkeypatch.setattr(explorer_module, "downloaded", lambda name: (20.0, 80.0))
+    explorer = vizkit.Explorer(tiny, "star", **QUICK)
+    explorer.start.click()
+    await ended(explorer)
+    line, network = explorer.remaining.value, explorer.controls.network
+    assert "finished at step 4" in line
+
+    network.value = "alexnet"
+    await until(lambda: "loading alexnet, 20 of 80 MB, 0 s" in explorer.remaining.value)
+    assert (explorer.progress.value, explorer.start.disabled, explorer.stop.disabled) == (0.25, True, False)
+    explorer.timeline.value = 1  # the run before can be looked at meanwhile
+    assert "step 1" in explorer.caption.value
+    explorer.stop.click()
+    await ended(explorer)
+    assert (network.value, explorer.net, explorer.remaining.value) == (tiny.name, tiny, line)
+
+    network.value = "alexnet"
+    network.value = tiny.name  # a second thought: the one that was there stays
+    gate.set()
+    await ended(explorer)
+    await asyncio.sleep(0.2)
+    assert (network.value, explorer.net, explorer.message.value) == (tiny.name, tiny, "")
+
+    gate.clear()
+    network.value = "alexnet"
+    network.value = "vgg11"  # another thought: the last one counts
+    gate.set()
+    await ended(explorer)
+    assert (network.value, explorer.net, explorer.remaining.value) == ("vgg11", third, line)
+
+
+def test_a_download_is_told_of_in_megabytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    (tmp_path / "checkpoints").mkdir()
+    assert downloaded("alexnet") == (0, 0)
+    (tmp_path / "checkpoints" / "alexnet-owt-7be5be79.pth.0123.partial").write_bytes(bytes(3_000_000))
+    there, whole = downloaded("alexnet")
+    assert (there, round(whole)) == (3, 233)
+    assert downloaded("vgg11") == (0, 0)
+    assert downloaded("efficientnet_lite0") == (0, 0)
+
+
+def test_in_a_cell_the_buttons_that_cannot_be_heard_are_off_and_the_line_says_what_ends_it(tiny, catalogue):
+    seen = []
+
+    @vizkit.regularizer("penalty")
+    def look(image):
+        explorer._publish()
+        seen.append((explorer.stop.disabled, explorer.pause.disabled, "■ ends this cell" in explorer.remaining.value))
+        return image.square().sum(dim=(1, 2, 3))
+
+    explorer = vizkit.Explorer(tiny, "star", regularizer=look(1e-3), **QUICK)
+    explorer.run()
+    assert set(seen) == {(True, True, True)}
+    assert "■" not in explorer.remaining.value
+    assert not explorer.pause.disabled  # Go on
+
+
+@live
+async def test_an_error_in_ones_own_code_is_told_with_its_place(tiny, catalogue):
+    line = sys._getframe().f_lineno + 4
+
+    @vizkit.regularizer("penalty")
+    def colourful(image):
+        return {}["colour"]
+
+    explorer = vizkit.Explorer(tiny, "star", **QUICK)
+    explorer.controls.penalties.rows[0].kind.value = "colourful"
+    explorer.start.click()
+    await ended(explorer)
+    assert f"KeyError: 'colour' (in colourful, line {line})" in html.unescape(explorer.message.value)
 
 
 def test_keep_adds_the_picture_on_show_with_its_settings(explorer):
@@ -870,15 +955,25 @@ def test_saving_says_what_the_file_cannot_hold(tiny, tmp_path, monkeypatch):
 
 
 def test_show_the_code_toggles_the_lines_that_make_this_picture(tiny, explorer):
+    def code():
+        return html.unescape(explorer.code.value.partition(">")[2].rpartition("<")[0])
+
     explorer.show_code.click()
-    assert "steps=4" in explorer.code.value  # of the run to come
+    assert code().startswith("# What Start makes, with the knobs as they were")
+    assert "steps=4" in code()
     explorer.show_code.click()
     assert explorer.code.value == ""
     ascent = explorer.run()
     explorer.controls.seed.value = 5
     explorer.show_code.click()
-    code = html.unescape(explorer.code.value.partition(">")[2].rpartition("<")[0])
-    assert code == ascent.code()
+    assert code() == ascent.code()
+    explorer.timeline.value = 1  # an earlier picture on show: it says which one it makes
+    assert code() == "# Makes the last picture, of step 4.\n" + ascent.code()
+    explorer.timeline.value = 4
+    explorer.pause.click()  # outside a kernel nothing can go on by itself
+    explorer._begin_again()
+    explorer.run()
+    assert code() == explorer.ascent.code()  # what stays open follows
 
 
 @live

@@ -64,6 +64,22 @@ def networks() -> list[str]:
     return [*BUILTIN, *SMALL, *torchvision.models.list_models(module=torchvision.models)]
 
 
+def downloaded(name: str) -> tuple[float, float]:
+    """
+    >>> from vizkit.networks import downloaded
+    >>> downloaded("efficientnet_lite0")
+    (0.0, 0.0)
+
+    Of the weights of that network: how many megabytes have come, and how many there are; zeros where none are coming.
+    """
+    coming = list((Path(torch.hub.get_dir()) / "checkpoints").glob("*.partial"))
+    if name in BUILTIN + SMALL or name not in networks() or not coming:
+        return 0.0, 0.0
+    version = _version(name, None)
+    parts = [part.stat().st_size for part in coming if part.name.startswith(_file(version).name)]
+    return (max(parts) / 1e6, float(version.meta["_file_size"])) if parts else (0.0, 0.0)
+
+
 def as_classifier(net: Classifier | str | None) -> Classifier:
     """
     >>> from vizkit.networks import as_classifier
@@ -100,9 +116,14 @@ def _version(name: str, weights: str | None) -> torchvision.models.Weights:
     return labelled[weights] if weights else versions.DEFAULT
 
 
+def _file(version: torchvision.models.Weights) -> Path:
+    """Where torch keeps these weights."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(version.url).path).name
+
+
 def _with_weights(name: str, version: torchvision.models.Weights) -> nn.Module:
     """torchvision's `name` with its published weights, from the cache or the network; whole, or an error."""
-    file = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(version.url).path).name
+    file = _file(version)
     try:
         network: nn.Module = torchvision.models.get_model(name, weights=version)
     except Exception as error:

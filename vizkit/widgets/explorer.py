@@ -11,12 +11,13 @@ import ipywidgets as W
 from .. import judging
 from ..ascent import Ascent, ascend
 from ..errors import VizkitError
-from ..networks import Classifier, as_classifier, load
+from ..networks import Classifier, as_classifier, downloaded, load
 from ..recipes import Recipe, as_recipe
 from ..settings import LIVE
 from .controls import NO_PRESET, Controls
 from .panel import Frame, RunPanel
-from .parts import Picture, encode, note
+from .parts import Picture, encode, error_text, note
+from .run_loop import SLICE, RunLoop
 
 
 class Explorer(RunPanel):
@@ -38,7 +39,9 @@ class Explorer(RunPanel):
     ) -> None:
         super().__init__(as_classifier(net))
         self._own = self.net
-        self._loading: str | Classifier | None = None  # the name of a network that is on its way, or what has arrived
+        self.loader = RunLoop(self._publish)  # a network on its way is no run: it has a state of its own
+        self.loops.append(self.loader)
+        self._arrived: Classifier | None = None
         self._judged: tuple[Any, ...] = ()  # an ascent, its last step, and the second opinion of what came out
         self.controls = Controls(self.net, target, self.field, self._turn)
         self.controls.seed.value = seed
@@ -63,16 +66,27 @@ class Explorer(RunPanel):
     # What a person sees.
 
     def _render(self) -> None:
-        if isinstance(self._loading, Classifier):
-            self._show_network(self._loading)
+        arrived, self._arrived = self._arrived, None
+        if arrived:
+            self._show_network(arrived)
             self._on_start_image()
             self._say(f"{self.net.name} is ready. Choose a class and press Start.")
         super()._render()
-        self.keep.disabled = self.ascent is None
-        self.controls.hold(self.growing, self.ascent.targets[0] if self.ascent else 0)
-        if not self.loop.busy:  # the network on the list is the one that is there, whatever became of another
-            self._loading = None
+        if self.loader.busy:
+            self._show_loading(str(self.loader.work))
+        else:  # the network on the list is the one that is there, whatever became of another
             self.controls.network.value = self.net.name
+        self.keep.disabled = self._shown is None
+        self.controls.hold(self.growing, self.ascent.targets[0] if self.ascent else 0)
+
+    def _show_loading(self, name: str) -> None:
+        """A network that is on its way: how much of a download is there; Stop gives it up, and a run has to wait."""
+        self.start.disabled = self.pause.disabled = True
+        self.stop.disabled = False
+        there, whole = downloaded(name)
+        self.progress.value = there / whole if whole else 0
+        megabytes = f", {there:.0f} of {whole:.0f} MB" if whole else ""
+        self.remaining.value = note(f"loading {name}{megabytes}, {self.loader.worked:.0f} s", often=True)
 
     def _show_start(self, ascent: Ascent) -> None:
         """The start image, and, before the first run, what to do."""
@@ -150,15 +164,27 @@ class Explorer(RunPanel):
 
     def _on_network(self, change: Any) -> None:
         name = change["new"]
-        if name != self.net.name:
-            self._loading = name
-            self._say(f"Loading {name} …")
-            self.loop.start(lambda: self._load(name))
+        if name == self.net.name:  # also while another one is on its way
+            self.loader.stop()
+        elif not (self.loader.busy and name == self.loader.work):
+            self._say("")
+            self.loader.start(lambda: self._load(name), name)
             self._publish()
 
     async def _load(self, name: str) -> None:
-        """In a thread, since it may download; the run loop publishes what arrived."""
-        self._loading = self._own if name == self._own.name else await asyncio.to_thread(load, name)
+        """In a thread, since it may download. One that was given up may still come, for nothing."""
+        loading = asyncio.create_task(asyncio.to_thread(lambda: self._own if name == self._own.name else load(name)))
+        while not loading.done():
+            await asyncio.wait([loading], timeout=SLICE)
+            await self.loader.breathe()
+        try:
+            self._arrived = loading.result()
+        except Exception as error:
+            self._say(error_text(error), alert=True)
+
+    def _on_stop(self) -> None:
+        super()._on_stop()
+        self.loader.stop()
 
     def _on_keep(self) -> None:
         frame = self._shown

@@ -54,14 +54,17 @@ class JobPanel(W.VBox):
     def __init__(self) -> None:
         super().__init__()
         self.loop = RunLoop(self._publish)
+        self.loops = [self.loop]
+        self._in_cell = False  # whether the run is that of a cell, whose clicks wait for its end
         _replace_panels_of_this_cell(self)
         self._wide = W.Layout(width="auto")
         self._lock = threading.RLock()  # callbacks may come from another thread than the run
         self._rendering = False
+        self._told: BaseException | None = None  # the newest error, once it has been said
         self.start = self._button("Start", "play", "Begin anew with these knobs", self._on_start)
         self.start.button_style = "primary"
         self.pause = self._button("Pause", "pause", "Hold the run, or let it go on", self._on_pause)
-        self.stop = self._button("Stop", "stop", "End the run here", self.loop.stop)  # the run shows its end itself
+        self.stop = self._button("Stop", "stop", "End the run here", self._on_stop)
         self.progress = W.FloatProgress(min=0, max=1)
         self.remaining, self.message = W.HTML(), W.HTML()
         self.add_class("vizkit")
@@ -72,16 +75,19 @@ class JobPanel(W.VBox):
     def close(self) -> None:
         """Ends the run, and closes all widgets of the panel: the page and ipywidgets keep nothing of it."""
         if self.comm is not None:  # or else it is closed already, or was never made
-            self.loop.close()
+            for loop in self.loops:
+                loop.close()
             _close(self)
 
     def run(self) -> Any:
         """All the steps, in this cell, live; then what made them. The kernel's interrupt (■) ends them early, with a
         KeyboardInterrupt as in any cell; what was made until then is kept and shown."""
         steps = self._begin()
+        self._in_cell = True
         try:
             self.loop.block(steps)
         finally:
+            self._in_cell = False
             self._end(steps)
             self._publish()
         return steps
@@ -112,8 +118,8 @@ class JobPanel(W.VBox):
 
     def _arrange(self, parts: list[Any]) -> None:
         """Puts everything in its place, and shows it for the first time."""
-        page, clock = Page(layout={"display": "none"}), [self.loop.clock] if self.loop.clock else []
-        self.children = [page, *parts, *clock]
+        clocks = [loop.clock for loop in self.loops if loop.clock]
+        self.children = [Page(layout={"display": "none"}), *parts, *clocks]
         self._publish()
 
     def _end(self, steps: Any) -> None:
@@ -132,18 +138,21 @@ class JobPanel(W.VBox):
 
     def _render(self) -> None:
         state, busy = self.loop.state, self.loop.busy
-        self.start.disabled, self.stop.disabled = busy, not busy
-        self.pause.disabled = not busy and not self._can_go_on
+        self.start.disabled, self.stop.disabled = busy, not busy or self._in_cell
+        self.pause.disabled = self._in_cell if busy else not self._can_go_on
         goes_on = state == "paused" or (not busy and self._can_go_on)
         self.pause.description, self.pause.icon = ("Go on", "play") if goes_on else ("Pause", "pause")
-        if state == "failed" and self.loop.error:
-            self._say(error_text(self.loop.error), alert=True)
+        if self.loop.error and self.loop.error is not self._told:
+            self._told = self.loop.error
+            self._say(error_text(self._told), alert=True)
 
     def _show_progress(self, done: int, total: int, place: str, begun: int = 0) -> None:
         """How far the job is; `begun` is where this run of it began."""
         left = self.loop.worked / max(done - begun, 1) * (total - done)
+        duration = f"{left:.0f} s" if left < 100 else f"{left / 60:.0f} min"
+        ends = "; ■ ends this cell" if self._in_cell else ""
         texts = {"ready": f"{total - done} steps to go on {place}", "paused": f"paused at step {done} of {total}"}
-        texts["running"] = f"step {done} of {total}, {left:.0f} s left on {place}"
+        texts["running"] = f"step {done} of {total}, {duration} left on {place}{ends}"
         self.progress.value = done / max(total, 1)
         text = texts.get(self.loop.state, f"{self.loop.state} at step {done}")
         self.remaining.value = note(text, often=self.loop.busy)
@@ -157,6 +166,9 @@ class JobPanel(W.VBox):
         steps = self._begin()
         self.loop.start(lambda: self._work(steps), steps)
         self._publish()
+
+    def _on_stop(self) -> None:
+        self.loop.stop()  # the run shows its end itself
 
     @property
     def _can_go_on(self) -> bool:
@@ -257,7 +269,9 @@ class RunPanel(JobPanel):
         self.timeline.observe(lambda _: self._on_scrub(), "value")
         self.save_png = self._button("Save PNG", "download", "The picture, with its settings inside", self._save, "png")
         self.save_gif = self._button("Save GIF", "film", "The whole run as an animation", self._save, "gif")
-        self.show_code = self._button("Show the code", "code", "The lines that make exactly this picture", self._code)
+        self.show_code = self._button(
+            "Show the code", "code", "The lines that make exactly this picture", self._on_code
+        )
         self.curve = Curve().add_class("vizkit-score") if curve else None
         self.marks = W.HTML()  # what the numbers in the curve stand for
         self._begun = 0  # the step at which it was last started, or went on
@@ -287,7 +301,6 @@ class RunPanel(JobPanel):
         self._shown = None
         self._show_start(self.ascent)
         self._begun = 0
-        self.code.value = ""
         self._say("")
         return self.ascent
 
@@ -301,7 +314,6 @@ class RunPanel(JobPanel):
         assert ascent is not None  # it can go on
         ascent.turn(**self._live() | {"steps": ascent.step + self._live()["steps"]})
         self._begun, self._following = ascent.step, True
-        self.code.value = ""
         self._say("")
         return ascent
 
@@ -351,6 +363,8 @@ class RunPanel(JobPanel):
         self._show_progress(ascent.step, ascent.steps, str(ascent.net.device), self._begun)
         if kept:
             self._draw_curve(ascent)
+        if self.code.value:
+            self._show_code()
 
     def _show_start(self, ascent: Ascent) -> None:
         """An ascent that has made no step: before the first run, an axis for its curve."""
@@ -385,12 +399,18 @@ class RunPanel(JobPanel):
         """Makes a file beside the notebook, and offers it for download, where no file can be made, too."""
         if self.ascent is None:
             return
+        button = self.save_png if ending == "png" else self.save_gif
+        button.disabled = True  # until it is done: impatient clicks make no more files
         name = unused_name(self.ascent.labels, ending)
-        with TemporaryDirectory() as folder, catch_warnings(record=True) as doubts:
-            simplefilter("always")
-            write = Ascent.save if ending == "png" else figures.gif
-            path = write(self.ascent, Path(folder, name))
-            content = path.read_bytes()
+        self._say(f"Saving {name} …")
+        try:
+            with TemporaryDirectory() as folder, catch_warnings(record=True) as doubts:
+                simplefilter("always")
+                write = Ascent.save if ending == "png" else figures.gif
+                path = write(self.ascent, Path(folder, name))
+                content = path.read_bytes()
+        finally:
+            button.disabled = False
         what = "" if self._following else f": the last picture, of step {self.ascent.step}"
         said, lost = f"Saved {name}{what}.", False
         try:
@@ -400,6 +420,17 @@ class RunPanel(JobPanel):
         warned = [str(doubt.message).replace(str(path), str(name)) for doubt in doubts]
         self._say(" ".join([said, *warned]), lost, download_link(name, content))
 
-    def _code(self) -> None:
-        code = "" if self.code.value else (self.ascent or self._new_ascent()).code()
-        self.code.value = f"<pre class=vizkit-code>{escape(code)}</pre>" if code else ""
+    def _on_code(self) -> None:
+        if self.code.value:
+            self.code.value = ""
+        else:
+            self._show_code()
+
+    def _show_code(self) -> None:
+        """The code of what was made until now, while it is made, too."""
+        made, what = self.ascent, ""
+        if made is None:
+            made, what = self._new_ascent(), "# What Start makes, with the knobs as they were when you asked.\n"
+        elif not self._following:
+            what = f"# Makes the last picture, of step {made.step}.\n"
+        self.code.value = f"<pre class=vizkit-code>{escape(what + made.code())}</pre>"

@@ -4,6 +4,7 @@ import io
 import itertools
 import os
 import re
+import traceback
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -24,7 +25,8 @@ HELP = {
     "Find a class": "Type a part of a name: the list shows the classes that fit",
     "Class": "The class whose score is to rise; another one waits for the next Start",
     "Preset": "A complete set of knobs: ours, or that of a paper",
-    "Regularizer": "What is subtracted from the score to keep the image from extreme values; acts on the next step",
+    "Regularizer": "What is subtracted from the score to keep the image from extreme values; acts on the next step. "
+    "One of your own is here if its cell ran before this one",
     "strength": "How much of it; acts on the next step",
     "and": "One more of this kind; acts on the next step",
     "Shown": "What the network is shown of the image in a step; acts on the next step",
@@ -78,7 +80,12 @@ def error_text(error: BaseException) -> str:
         return str(error)
     if isinstance(error, torch.OutOfMemoryError):
         return "The device has not enough memory for this network. Choose a smaller one, or restart the kernel."
-    return f"This did not work: {type(error).__name__}: {error}"
+    # Where in a person's own code: not in vizkit, nor in Python's own or installed modules.
+    others = (str(Path(__file__).parents[1]), "site-packages", "dist-packages", "lib/python")
+    frames = traceback.extract_tb(error.__traceback__)
+    yours = [frame for frame in frames if not any(part in frame.filename for part in others)]
+    where = f" (in {yours[-1].name}, line {yours[-1].lineno})" if yours else ""
+    return f"This did not work: {type(error).__name__}: {error}{where}"
 
 
 def encode(picture: Pictures) -> tuple[str, bytes]:
