@@ -103,6 +103,20 @@ def test_files_of_every_kind_are_the_same_photo(tmp_path):
         assert np.array_equal(as_photo(tmp_path / name), np.full_like(expected, 255) if white else expected), name
 
 
+@pytest.mark.parametrize("kind", ["RGB", "L", "I;16", "F", "P", "CMYK", "RGBA", "LA", "1"])
+def test_a_file_of_very_many_pixels_is_the_same_photo_made_smaller(tmp_path, kind):
+    shades = np.zeros((3000, 6000), np.uint8)
+    shades[:, 3000:] = 255  # white at the right
+    image = Image.fromarray(shades)
+    image = Image.fromarray(shades.astype(np.uint16) * 257) if kind == "I;16" else image.convert(kind)
+    path = tmp_path / ("huge.png" if kind not in ("F", "CMYK") else "huge.tif")
+    (Image.fromarray(shades.astype(np.float32) / 255) if kind == "F" else image).save(path)
+    photo = np.array(as_photo(path))
+    assert photo.shape == (1024, 2048, 3)
+    assert (photo[:, :1000] == 0).all()
+    assert (photo[:, 1048:] == 255).all()
+
+
 @pytest.mark.parametrize("content", [None, b"", b"no picture", "half"], ids=str)
 def test_a_file_that_is_no_picture_is_an_error_that_names_it(rgb, tmp_path, content):
     path = tmp_path / "holiday.png"

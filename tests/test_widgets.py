@@ -324,6 +324,7 @@ def test_an_uploaded_photo_is_shown_at_once_and_its_class_model_can_be_made_agai
     assert "&lt;cat&gt;.png, 30 × 40" in knobs.photo.note.value
     upload(explorer, "notes.txt", b"no picture", version)
     assert "notes.txt cannot be read as a picture" in explorer.message.value
+    assert "The photo before it stays." in explorer.message.value
     assert np.array_equal(stage(explorer), expected.picture)
     for basis in ("pixels", "fourier"):
         knobs.basis.value = basis

@@ -22,6 +22,7 @@ from .errors import VizkitError
 from .networks import Classifier
 
 Pictures = NDArray[np.uint8]
+LARGEST = 2048  # pixels a side of a photo that is kept: no network sees more of it
 
 
 def to_pictures(net: Classifier, image: Tensor) -> Pictures:
@@ -70,7 +71,7 @@ def as_photo(picture: Any, name: str = "") -> Image.Image:
     A photo as it is meant to be seen, in RGB: turned upright where its camera says how, on white where it is
     transparent. From a path, an open file, a PIL image, or an array of bytes or of values in [0, 1]: (height, width),
     (height, width, 3), or, as torch has them, (3, height, width). Raises `VizkitError` for what is none of these;
-    `name` is what it calls the file.
+    `name` is what it calls the file. A file of more than 2048 pixels a side is made smaller.
     """
     if isinstance(picture, Image.Image):
         return _in_rgb(picture)
@@ -78,9 +79,12 @@ def as_photo(picture: Any, name: str = "") -> Image.Image:
         return _photo_of_array(np.asarray(picture.detach().cpu() if isinstance(picture, Tensor) else picture))
     try:
         with Image.open(picture) as opened:
+            opened.thumbnail(
+                (LARGEST, LARGEST), Image.Resampling.BOX
+            )  # it may have 100 million pixels: before any copy
             return _in_rgb(opened)
     except Exception as error:  # of a damaged file, Pillow raises whatever its decoders do
-        reason = "no format that is known" if isinstance(error, UnidentifiedImageError) else error
+        reason = "no format that is known" if isinstance(error, UnidentifiedImageError) else str(error).rstrip(".")
         raise VizkitError(f"{name or picture} cannot be read as a picture: {reason}.") from error
 
 

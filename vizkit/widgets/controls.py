@@ -246,7 +246,10 @@ class PhotoPicker(W.VBox):
         """Keeps an uploaded file. Raises `VizkitError` for one that is no picture; then the photo before it stays."""
         # ipywidgets 7 has a dict of files by name, 8 a tuple of files.
         name, file = next(iter(files.items())) if isinstance(files, dict) else (files[0]["name"], files[0])
-        self.keep(io.BytesIO(bytes(file["content"])), name)
+        try:
+            self.keep(io.BytesIO(bytes(file["content"])), name)
+        except VizkitError as error:
+            raise VizkitError(f"{error}{' The photo before it stays.' if self.photo else ''}") from error
 
     def keep(self, picture: Any, name: str = "") -> None:
         """A photo (see `vizkit.images.as_photo`), or a start image: a zero-centred tensor."""
