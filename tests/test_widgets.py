@@ -770,6 +770,11 @@ async def test_loading_has_a_state_and_an_end_of_its_own(tiny, make_cnn, monkeyp
 
     network.value = "alexnet"
     await until(lambda: "loading alexnet, 20 of 80 MB, 0 s" in explorer.remaining.value)
+    lines = []
+    explorer.remaining.observe(lambda change: lines.append(change["new"]), "value")
+    explorer.start.observe(lambda change: lines.append("Start"), "disabled")
+    await asyncio.sleep(0.3)  # nothing flickers
+    assert not [line for line in lines if "loading alexnet" not in line]
     assert (explorer.progress.value, explorer.start.disabled, explorer.stop.disabled) == (0.25, True, False)
     explorer.timeline.value = 1  # the run before can be looked at meanwhile
     assert "step 1" in explorer.caption.value
@@ -851,10 +856,14 @@ def test_keep_adds_the_picture_on_show_with_its_settings(explorer):
         ("seed 0, step 4", "seed 0, step 1", "seed 7, step 4"),
         strict=True,
     ):
-        picture, text = card.children
+        picture, text, _ = card.children
         assert np.array_equal(shown(picture)[14::28, 14::28], frame)
         for word in (words, "<b>star</b>", "jitter", "fourier", "half_adam 0.1"):
             assert word in text.value
+    first, second, third = explorer.strip.children
+    second.children[-1].click()  # Remove
+    assert explorer.strip.children == (first, third)
+    assert second.comm is None
 
 
 @live

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import threading
+import time
 from html import escape
 from typing import Any
 
@@ -15,7 +16,7 @@ from ..networks import Classifier, as_classifier, downloaded, load
 from ..recipes import Recipe, as_recipe
 from ..settings import LIVE
 from .controls import NO_PRESET, Controls
-from .panel import Frame, RunPanel
+from .panel import Frame, RunPanel, close
 from .parts import Picture, encode, error_text, note
 from .run_loop import SLICE, RunLoop
 
@@ -42,6 +43,7 @@ class Explorer(RunPanel):
         self.loader = RunLoop(self._publish)  # a network on its way is no run: it has a state of its own
         self.loops.append(self.loader)
         self._arrived: Classifier | None = None
+        self._asked = 0.0  # when it was
         self._judged: tuple[Any, ...] = ()  # an ascent, its last step, and the second opinion of what came out
         self.controls = Controls(self.net, target, self.field, self._turn)
         self.controls.seed.value = seed
@@ -72,21 +74,26 @@ class Explorer(RunPanel):
             self._on_start_image()
             self._say(f"{self.net.name} is ready. Choose a class and press Start.")
         super()._render()
-        if self.loader.busy:
-            self._show_loading(str(self.loader.work))
-        else:  # the network on the list is the one that is there, whatever became of another
+        if self.ascent is None:
+            self._show_loading()
+        if not self.loader.busy:  # the network on the list is the one that is there, whatever became of another
             self.controls.network.value = self.net.name
         self.keep.disabled = self._shown is None
         self.controls.hold(self.growing, self.ascent.targets[0] if self.ascent else 0)
 
-    def _show_loading(self, name: str) -> None:
-        """A network that is on its way: how much of a download is there; Stop gives it up, and a run has to wait."""
-        self.start.disabled = self.pause.disabled = True
-        self.stop.disabled = False
-        there, whole = downloaded(name)
-        self.progress.value = there / whole if whole else 0
+    def _show_progress(self, *how_far: Any) -> None:
+        if self.loader.busy:
+            self._show_loading()
+        else:
+            super()._show_progress(*how_far)
+
+    def _show_loading(self) -> None:
+        """Of a network that is on its way: how much of a download is there, and for how long it has been coming."""
+        name, busy = str(self.loader.work), self.loader.busy
+        there, whole = downloaded(name) if busy else (0, 0)
         megabytes = f", {there:.0f} of {whole:.0f} MB" if whole else ""
-        self.remaining.value = note(f"loading {name}{megabytes}, {self.loader.worked:.0f} s", often=True)
+        said = note(f"loading {name}{megabytes}, {time.perf_counter() - self._asked:.0f} s", often=True)
+        self.progress.value, self.remaining.value = there / (whole or 1), said if busy else ""
 
     def _show_start(self, ascent: Ascent) -> None:
         """The start image, and, before the first run, what to do."""
@@ -123,6 +130,10 @@ class Explorer(RunPanel):
             self.controls.set(as_recipe(None if preset == as_recipe(None, self.net).name else preset, net))
         self.net = net
         self.controls.picker.show(net, target)
+
+    @property
+    def _waiting(self) -> bool:
+        return self.loader.busy
 
     # What a person does.
 
@@ -168,6 +179,7 @@ class Explorer(RunPanel):
             self.loader.stop()
         elif not (self.loader.busy and name == self.loader.work):
             self._say("")
+            self._asked = time.perf_counter()
             self.loader.start(lambda: self._load(name), name)
             self._publish()
 
@@ -197,8 +209,17 @@ class Explorer(RunPanel):
         result = f"seed {ascent.seed}, step {frame.step}, score {frame.seen.score:.1f}"
         lines = [regularizer, how, result, self._opinion(frame)]
         text = "<br>".join([f"<b>{escape(ascent.labels[0])}</b>", *map(escape, filter(None, lines))])
-        card = W.VBox([picture, W.HTML(f"<div class=vizkit-note>{text}</div>")]).add_class("vizkit-card")
+        card, remove = (
+            W.VBox().add_class("vizkit-card"),
+            W.Button(description="Remove", tooltip="Take it off the strip"),
+        )
+        card.children = picture, W.HTML(f"<div class=vizkit-note>{text}</div>"), remove
+        remove.on_click(lambda _: self._on_remove(card))
         self.strip.children = (*self.strip.children, card)
+
+    def _on_remove(self, card: Any) -> None:
+        self.strip.children = tuple(other for other in self.strip.children if other is not card)
+        close(card)
 
 
 def _measured(frame: Frame) -> str:

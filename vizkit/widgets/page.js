@@ -1,5 +1,5 @@
 // What ipywidgets leaves undone for people who cannot see the page, or who use the keyboard: it gives sliders no name
-// and images no alternative text, and Jupyter takes single keys for its own (an x cuts the cell) while a button or a
+// and images no alternative text, code cannot be copied by a click, and Jupyter takes single keys for its own (an x cuts the cell) while a button or a
 // list has the focus. Where a page does not run it, all else works.
 
 function tell(panel) {
@@ -12,8 +12,17 @@ function tell(panel) {
     }
     handle.setAttribute("aria-valuetext", number.textContent);
   }
+  for (const code of panel.querySelectorAll("pre.vizkit-code")) if (!code.nextElementSibling) code.after(copier(code));
   for (const fold of panel.querySelectorAll(".widget-toggle-button"))
     fold.setAttribute("aria-expanded", fold.classList.contains("mod-active"));
+}
+
+function copier(code) {
+  const button = document.createElement("button");
+  button.className = "vizkit-copy jupyter-button widget-button";
+  button.textContent = "Copy";
+  button.onclick = () => navigator.clipboard.writeText(code.textContent).then(() => { button.textContent = "Copied"; });
+  return button;
 }
 
 function serve(panel) {

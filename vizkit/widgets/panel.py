@@ -77,7 +77,7 @@ class JobPanel(W.VBox):
         if self.comm is not None:  # or else it is closed already, or was never made
             for loop in self.loops:
                 loop.close()
-            _close(self)
+            close(self)
 
     def run(self) -> Any:
         """All the steps, in this cell, live; then what made them. The kernel's interrupt (■) ends them early, with a
@@ -138,8 +138,9 @@ class JobPanel(W.VBox):
 
     def _render(self) -> None:
         state, busy = self.loop.state, self.loop.busy
-        self.start.disabled, self.stop.disabled = busy, not busy or self._in_cell
-        self.pause.disabled = self._in_cell if busy else not self._can_go_on
+        self.start.disabled = busy or self._waiting
+        self.stop.disabled = self._in_cell or not (busy or self._waiting)
+        self.pause.disabled = self._in_cell if busy else self._waiting or not self._can_go_on
         goes_on = state == "paused" or (not busy and self._can_go_on)
         self.pause.description, self.pause.icon = ("Go on", "play") if goes_on else ("Pause", "pause")
         if self.loop.error and self.loop.error is not self._told:
@@ -169,6 +170,11 @@ class JobPanel(W.VBox):
 
     def _on_stop(self) -> None:
         self.loop.stop()  # the run shows its end itself
+
+    @property
+    def _waiting(self) -> bool:
+        """Whether something is on its way that a job has to wait for; Stop gives it up."""
+        return False
 
     @property
     def _can_go_on(self) -> bool:
@@ -221,13 +227,13 @@ def _replace_panels_of_this_cell(panel: JobPanel) -> None:
     cells.setdefault(cell, (run, WeakSet()))[1].add(panel)
 
 
-def _close(widget: Any) -> None:
+def close(widget: Any) -> None:
     """Closes a widget with all that it is made of, layouts and styles, whether it has found its place or not."""
     W.Widget.close(widget)
     for part in [*vars(widget).values(), *widget.trait_values(sync=True).values()]:
         for one in part if isinstance(part, (list, tuple)) else [part]:
             if isinstance(one, W.Widget) and one.comm is not None and not isinstance(one, JobPanel):
-                _close(one)
+                close(one)
 
 
 def _still_of(ascent: Ascent) -> dict[str, str]:
