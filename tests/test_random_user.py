@@ -1,7 +1,7 @@
 """A random user: does what people do with an Explorer, in any order, at any moment, from other threads, too; and after
 every burst all must be as it says. A seed makes the same user again, as far as threads allow.
 
-For more of them: python tests/test_random_user.py 20000 [seed]
+For more of them: python tests/benchmarks/random_user.py 20000 [seed]
 """
 
 import asyncio
@@ -11,19 +11,15 @@ import html
 import io
 import random
 import re
-import sys
-import tempfile
 import threading
 import time
 import traceback
 from collections import Counter
 from datetime import datetime
-from pathlib import Path
 
 import ipywidgets as W
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 import vizkit
@@ -298,24 +294,3 @@ def test_whatever_a_random_user_does_the_explorer_is_as_it_says(seed, tmp_path, 
     assert user.problems == []
     gc.collect()
     assert len(W.widgets.widget._instances) <= widgets
-
-
-def main(actions=2000, seed=0):
-    torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as monkeypatch:
-        patched(monkeypatch, Path(folder))
-        widgets, began = len(W.widgets.widget._instances), time.monotonic()
-        user = asyncio.run(use(actions, seed, folder))
-        for problem in user.problems:
-            print(*problem, sep="\n  ")
-        gc.collect()
-        print(dict(user.done))
-        print(
-            f"seed {seed}: {user.actions} actions, {user.codes} codes run again, {len(user.problems)} problems, "
-            f"slowest Stop {user.slowest_stop:.2f} s, widgets {widgets} → {len(W.widgets.widget._instances)}, "
-            f"{time.monotonic() - began:.0f} s"
-        )
-
-
-if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
