@@ -49,7 +49,8 @@ WATCH = """
   };
   setInterval(() => {
     note("img.vizkit-picture, .vizkit-picture img, .vizkit-compared img", window.pictures);
-    note(".vizkit-score img, .vizkit-training img", window.curves);
+    const curve = document.querySelector(".vizkit-plot .vizkit-line");
+    if (curve) window.curves.add(curve.getAttribute("d"));
     const line = document.querySelector(".vizkit-row .vizkit-note");
     if (line && last.line !== line.textContent) {
       last.line = line.textContent;

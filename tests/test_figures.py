@@ -109,16 +109,6 @@ def test_the_whole_curve_lies_within_its_axes(tiny):
             assert low < min(scores) < max(scores) < high
 
 
-def test_a_figure_that_is_drawn_again_shows_the_newest_run_alone(tiny, ascent):
-    figure = figures.live_figure()
-    for run in (ascent, vizkit.ascend(tiny, "cross", steps=2).run()):
-        figures.draw_score_curve(figure.axes[0], run)
-    assert len(figure.axes) == 1
-    assert "cross" in lines(figure.axes[0])
-    assert len(lines(figure.axes[0])) == 2
-    assert figures.png(figure).startswith(b"\x89PNG")
-
-
 @pytest.mark.parametrize("label", ["$\\frac$", "50$ or 60$", "_hidden", "a\nb", "<b>"], ids=repr)
 def test_a_label_is_shown_as_it_is_written(make_cnn, label):
     net = vizkit.Classifier(make_cnn(3, 2), [label, "$\\other$"], **(RGB | {"size": 12}), device="cpu")
@@ -179,7 +169,7 @@ def test_a_figure_shows_itself_in_a_notebook_and_pyplot_never_learns_of_it(ascen
     from matplotlib import pyplot
 
     before = pyplot.get_fignums()
-    for figure in (figures.score_curve(ascent), figures.film_strip(ascent), figures.live_figure()):
+    for figure in (figures.score_curve(ascent), figures.film_strip(ascent)):
         with Image.open(io.BytesIO(figure._repr_png_())) as picture:
             assert picture.format == "PNG"
             assert picture.convert("RGBA").getpixel((0, 0))[3] == 0  # no background of its own

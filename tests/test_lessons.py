@@ -35,10 +35,9 @@ def test_the_bars_are_the_changes_of_the_target_and_of_its_ten_strongest_rivals(
 def test_training_curves_show_every_step_the_mean_of_the_last_twenty_and_the_checks():
     data = vizkit.datasets.shapes(train=400, test=16, side=12)
     training = vizkit.Training(vizkit.small_cnn(3, 8, width=2), data, epochs=2, batch=16).run()
-    figure = vizkit.figures.live_figure(columns=2)
-    vizkit.lessons.draw_training_curves(figure.axes, training)
     losses = [step.loss for step in training.history]
-    raw, smooth = (line.get_ydata() for line in figure.axes[0].lines)
+    raw, smooth = (line.values for line in vizkit.lessons.loss_lines(training))
     assert list(raw) == losses
     assert list(smooth) == pytest.approx([np.mean(losses[max(end - 20, 0) : end]) for end in range(1, 101)])
-    assert [tuple(point) for point in figure.axes[1].lines[-1].get_xydata()] == training.checks
+    checks = vizkit.lessons.accuracy_lines(training)[-1]
+    assert list(zip(checks.steps, checks.values, strict=True)) == training.checks

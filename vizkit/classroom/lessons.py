@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..ascent import Ascent
-from ..figures.curves import COLOURS, GREY, NotebookFigure, legend_above, plain_axes, step_axes
+from ..figures.curves import COLOURS, GREY, Line, NotebookFigure, plain_axes
 from ..images import Pictures
 from .training import Training
 
@@ -63,24 +62,24 @@ def score_changes(ascents: Sequence[Ascent], names: Sequence[str]) -> Figure:
     return figure
 
 
-def draw_training_curves(axes: Sequence[Axes], training: Training) -> None:
-    """Draws the loss of every step, and the accuracy, on the pictures that are trained on and on unseen ones, into two
-    axes, after clearing them."""
-    history = training.history[:]
-    steps = [step.index + 1 for step in history]
-    for one, name in zip(axes, ("loss", "accuracy"), strict=True):
-        one.clear()
-        values = [getattr(step, name) for step in history]
-        one.plot(steps, values, color=COLOURS[0], alpha=0.25, linewidth=0.8)
-        one.plot(steps, running_mean(values), color=COLOURS[0], linewidth=2, label="in training, running mean")
-        one.set_xlim(0, training.steps)
-        step_axes(one, name)
-    axes[0].set_ylim(bottom=0)
-    axes[1].set_ylim(0, 1)
+def loss_lines(training: Training) -> list[Line]:
+    """The loss of every step, and its mean over the last 20."""
+    return _with_mean([step.loss for step in training.history[:]])
+
+
+def accuracy_lines(training: Training) -> list[Line]:
+    """The accuracy on the pictures of every step, and its mean over the last 20; and that on unseen pictures."""
+    lines = _with_mean([step.accuracy for step in training.history[:]])
     if training.checks:
-        label = f"unseen pictures: {training.checks[-1][1]:.1%}"
-        axes[1].plot(*zip(*training.checks, strict=True), "o-", color=COLOURS[1], markersize=4, label=label)
-    legend_above(axes[1], axes[1].lines[1:] if history else [], columns=2)  # the first is what the mean is of
+        steps, values = zip(*training.checks, strict=True)
+        label = f"unseen pictures: {values[-1]:.1%}"
+        lines += [Line(label, steps, values, COLOURS[1]), Line("", steps, values, COLOURS[1], "o")]
+    return lines
+
+
+def _with_mean(values: Sequence[float]) -> list[Line]:
+    steps = range(1, len(values) + 1)
+    return [Line("", steps, values, faint=True), Line("in training, running mean", steps, running_mean(values))]
 
 
 def running_mean(values: Sequence[float], width: int = 20) -> list[float]:

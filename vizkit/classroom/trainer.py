@@ -1,7 +1,10 @@
 """Trainer: watch a small CNN learn, and stop it when it has learned enough."""
 
-from ..widgets.panel import Curve, JobPanel
-from .lessons import draw_training_curves
+import ipywidgets as W
+
+from ..widgets.curves import Curves
+from ..widgets.panel import JobPanel
+from .lessons import accuracy_lines, loss_lines
 from .training import Training
 
 
@@ -23,8 +26,9 @@ class Trainer(JobPanel):
         self.training = training
         self._begun = 0
         self.start.tooltip = "Train, or go on with it"
-        self.curve = Curve(columns=2).add_class("vizkit-training")
-        self._arrange([self.curve, *self._driver()])
+        self.loss, self.accuracy = Curves("loss"), Curves("accuracy")
+        curves = W.Box([self.loss, self.accuracy], layout=self._wide).add_class("vizkit-columns")
+        self._arrange([curves.add_class("vizkit-training"), *self._driver()])
 
     def _begin(self) -> Training:
         self._begun = self.training.step
@@ -38,5 +42,8 @@ class Trainer(JobPanel):
         self.start.description = "Go on" if 0 < training.step < training.steps and not self.loop.busy else "Start"
         self._show_progress(training.step, training.steps, str(training.device), self._begun)
         checked = f", {training.checks[-1][1]:.1%} of unseen pictures right" if training.checks else ""
-        words = f"training curves: step {training.step} of {training.steps}{checked}"
-        self.curve.grow(lambda axes: draw_training_curves(axes, training), words, not self.loop.busy)
+        words = f"curve: step {training.step} of {training.steps}{checked}"
+        at_once, reach = not self.loop.busy, training.steps
+        self.loss.grow(lambda: loss_lines(training), at_once, reach=reach, least=0, words=f"loss {words}")
+        how = {"least": 0, "most": 1, "words": f"accuracy {words}"}
+        self.accuracy.grow(lambda: accuracy_lines(training), at_once, reach=reach, **how)

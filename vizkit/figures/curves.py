@@ -3,13 +3,12 @@
 import io
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
@@ -43,6 +42,17 @@ def png(figure: Figure) -> bytes:
     return stream.getvalue()
 
 
+class Line(NamedTuple):
+    """A line of a plot: at which steps it has which values. `style` is as matplotlib has it: "-", "--", or "o"."""
+
+    label: str
+    steps: Sequence[float]
+    values: Sequence[float]
+    colour: str = COLOURS[0]
+    style: str = "-"
+    faint: bool = False
+
+
 def score_curve(ascent: Ascent, names: Sequence[str] = ()) -> Figure:
     """
     >>> vizkit.figures.score_curve(vizkit.ascend(net, "flamingo", steps=3).run()).axes[0].get_xlabel()
@@ -52,11 +62,54 @@ def score_curve(ascent: Ascent, names: Sequence[str] = ()) -> Figure:
     knob was turned, and below stands to what. Where views were shown, a dot is the score of the whole picture in the
     end. `names` stand in for the class labels, where several images are of one class.
     """
-    figure = NotebookFigure(6, 3.4)
+    figure, lines = NotebookFigure(6, 3.4), score_lines(ascent, names)
     axes = figure.add_subplot()
-    draw_score_curve(axes, ascent, names)
+    drawn = [
+        axes.plot(one.steps, one.values, one.style, color=one.colour, linewidth=2, label=one.label, clip_on=False)[0]
+        for one in lines
+    ]
+    for number, step, _ in turned(ascent):
+        axes.axvline(step, color=GREY, linestyle=":", linewidth=1)
+        placed: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "ha": "left", "va": "top"}
+        axes.text(step, 1, f" {number}", color=GREY, size=11, **placed)
+    axes.set_xlim(0, reach(ascent))
+    axes.set_ylabel("class score", color=GREY)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.grid(color=GREY, alpha=0.25, linewidth=0.6)
+    plain_axes(axes)
+    if ascent.history:
+        place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.02, 1.0), "ncols": 2}
+        named = [line for line, one in zip(drawn, lines, strict=True) if one.label]
+        legend = axes.legend(named, ["-"] * len(named), frameon=False, labelcolor=GREY, fontsize=9, **place)
+        for written, line in zip(legend.get_texts(), named, strict=True):
+            written.set(text=line.get_label(), parse_math=False)  # a label is what it is, not a formula
     axes.set_xlabel("\n".join(["step", *(f"{number}: {words}" for number, _, words in turned(ascent))]), color=GREY)
     return figure
+
+
+def score_lines(ascent: Ascent, names: Sequence[str] = ()) -> list[Line]:
+    """The class scores of every step, a line an image, with the strongest rival of one image alone; where views were
+    shown, the scores of the whole pictures in the end, dots, of which the first is named."""
+    history = ascent.history[:]
+    seen_whole = ascent.finished and ascent.regularizer.acts("view")  # the result: another measure than of its views
+    result = history.pop() if seen_whole else None
+    steps = [step.index for step in history]
+    lines = [
+        Line(label, steps, [step.scores[image] for step in history], COLOURS[image % 6])
+        for image, label in enumerate(names or ascent.labels)
+    ]
+    if history and len(ascent.labels) == 1 < len(ascent.net.labels):
+        rival = f"strongest rival: {ascent.net.labels[history[-1].rivals[0]]}"
+        lines.append(Line(rival, steps, [step.rival_scores[0] for step in history], COLOURS[1], "--"))
+    for image, score in enumerate(result.scores if result else ()):
+        lines.append(Line("" if image else "the whole picture", [ascent.step], [score], COLOURS[image % 6], "o"))
+    return lines
+
+
+def reach(ascent: Ascent) -> int:
+    """How many steps a curve has room for, so that it need not move with every step: it grows in jumps."""
+    room = 64 * 2 ** math.ceil(math.log2(max(ascent.step, 1) / 64)) if ascent.step > 64 else 64
+    return max(1, min(room, max(ascent.steps, ascent.step)))
 
 
 def turned(ascent: Ascent) -> list[tuple[int, int, str]]:
@@ -89,66 +142,6 @@ def _difference(before: Regularizer, after: Regularizer) -> str:
     kinds = [part.kind.name for part in after.parts]
     gone = [f"no {part.kind.name}" for part in before.parts if part.kind.name not in kinds]
     return ", ".join(new + gone).replace("vizkit.", "")
-
-
-def live_figure(columns: int = 1) -> Figure:
-    """A figure with axes at fixed places, to draw into again and again: twice as fast as `score_curve`."""
-    figure = NotebookFigure(4.2 * columns, 4.2)
-    figure.set_layout_engine("none")
-    for column in range(columns):
-        figure.add_axes(((column + 0.15) / columns, 0.12, 0.82 / columns, 0.74))
-    return figure
-
-
-def draw_score_curve(axes: Axes, ascent: Ascent, names: Sequence[str] = ()) -> None:
-    """Draws the curves of `score_curve` into existing axes, after clearing them."""
-    axes.clear()
-    history = ascent.history[:]
-    seen_whole = ascent.finished and ascent.regularizer.acts("view")  # the result: another measure than of its views
-    result = history.pop() if seen_whole else None
-    steps = [step.index for step in history]
-    for image, label in enumerate(names or ascent.labels):
-        axes.plot(steps, [step.scores[image] for step in history], color=COLOURS[image % 6], linewidth=2, label=label)
-    if history and len(ascent.labels) == 1 < len(ascent.net.labels):
-        rival = f"strongest rival: {ascent.net.labels[history[-1].rivals[0]]}"
-        axes.plot(steps, [s.rival_scores[0] for s in history], "--", color=COLOURS[1], label=rival)
-    drawn = list(axes.lines)
-    for image, score in enumerate(result.scores if result else ()):
-        (dot,) = axes.plot(ascent.step, score, "o", color=COLOURS[image % 6], clip_on=False, label="the whole picture")
-        drawn += [dot] if image == 0 else []
-    for number, step, _ in turned(ascent):
-        axes.axvline(step, color=GREY, linestyle=":", linewidth=1)
-        placed: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "ha": "left", "va": "top"}
-        axes.text(step, 1, f" {number}", color=GREY, size=11, **placed)
-    if history:
-        values = [value for step in ascent.history for value in (*step.scores, *step.rival_scores)]
-        margin = 0.05 * (max(values) - min(values)) + 0.5
-        axes.set_ylim(min(values) - margin, max(values) + margin)
-    reach = 64 * 2 ** math.ceil(math.log2(max(ascent.step, 1) / 64)) if ascent.step > 64 else 64
-    axes.set_xlim(0, max(1, min(reach, max(ascent.steps, ascent.step))))  # grows in jumps
-    step_axes(axes, "class score")
-    if not history:
-        axes.set_yticks([])
-    legend_above(axes, drawn, columns=2)
-
-
-def step_axes(axes: Axes, measured: str) -> None:
-    """Steps across, what is measured upwards, and a faint grid."""
-    axes.set_xlabel("step", color=GREY)
-    axes.set_ylabel(measured, color=GREY)
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    axes.grid(color=GREY, alpha=0.25, linewidth=0.6)
-    plain_axes(axes)
-
-
-def legend_above(axes: Axes, lines: Sequence[Line2D], columns: int) -> None:
-    """Names the lines, if there are any, above the axes."""
-    if lines:
-        place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.02, 1.0), "ncols": columns}
-        style: dict[str, Any] = {"frameon": False, "labelcolor": GREY, "fontsize": 9, "handlelength": 1.4}
-        legend = axes.legend(lines, ["-"] * len(lines), **place, **style)
-        for written, line in zip(legend.get_texts(), lines, strict=True):
-            written.set(text=line.get_label(), parse_math=False)  # a label is what it is, not a formula
 
 
 def plain_axes(axes: Axes) -> None:

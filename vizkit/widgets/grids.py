@@ -91,7 +91,8 @@ class Compare(CardPanel):
         for card in self.cards:
             card.add_class("vizkit-compared")
         chosen = W.VBox([self.picker, self.steps, self.seed]).add_class("vizkit-controls")
-        self._arrange_columns(chosen, self.cards, strip=[self.curve, self.marks])
+        curve = W.VBox([self.curve, self.marks]).add_class("vizkit-under")
+        self._arrange_columns(chosen, [*self.cards, curve])
 
     @property
     def targets(self) -> list[int]:

@@ -1,7 +1,6 @@
 """What the widgets share: a job that is driven by buttons, and an ascent with its timeline, curve, files and code."""
 
 import threading
-import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -15,7 +14,6 @@ from weakref import WeakSet
 import ipywidgets as W
 from IPython import get_ipython
 from IPython.display import display
-from matplotlib.axes import Axes
 
 from .. import figures
 from ..ascent import Ascent, Step
@@ -23,25 +21,9 @@ from ..errors import VizkitError
 from ..images import Pictures
 from ..networks import Classifier
 from ..saved import write_whole
-from .parts import HELP, Page, Picture, curve_words, download_link, error_text, note, unused_name
+from .curves import Curves
+from .parts import HELP, Page, curve_words, download_link, error_text, note, unused_name
 from .run_loop import RunLoop
-
-CURVE_EVERY = 0.4  # seconds between two drawings of a curve: it costs more than a picture and changes less
-
-
-class Curve(Picture):
-    """Curves that grow."""
-
-    def __init__(self, columns: int = 1) -> None:
-        super().__init__()
-        self._figure, self._drawn = figures.live_figure(columns), 0.0
-
-    def grow(self, draw: Callable[[list[Axes]], None], words: str, at_once: bool) -> None:
-        """Draws them anew, with `draw`, which is given the axes, if it is time to."""
-        if at_once or time.perf_counter() - self._drawn > CURVE_EVERY:
-            self._drawn = time.perf_counter()
-            draw(self._figure.axes)
-            self.show(("png", figures.png(self._figure)), words)
 
 
 class JobPanel(W.VBox):
@@ -278,7 +260,7 @@ class RunPanel(JobPanel):
         self.show_code = self._button(
             "Show the code", "code", "The lines that make exactly this picture", self._on_code
         )
-        self.curve = Curve().add_class("vizkit-score") if curve else None
+        self.curve = Curves("class score") if curve else None
         self.marks = W.HTML()  # what the numbers in the curve stand for
         self._begun = 0  # the step at which it was last started, or went on
         self._still: Any = None  # the picture in the notebook's file, once the widget is on a page
@@ -379,10 +361,11 @@ class RunPanel(JobPanel):
 
     def _draw_curve(self, ascent: Ascent) -> None:
         if self.curve:
-            draw, words = figures.draw_score_curve, curve_words(ascent, self._names)
-            self.curve.grow(lambda axes: draw(axes[0], ascent, self._names), words, not self.growing)
-            marks = (f"<b>{number}</b> at step {step}: {escape(what)}" for number, step, what in figures.turned(ascent))
-            self.marks.value = f"<div class=vizkit-note>{'<br>'.join(marks)}</div>"
+            marks, words = figures.turned(ascent), curve_words(ascent, self._names)
+            how = {"reach": figures.reach(ascent), "marks": marks, "words": words}
+            self.curve.grow(lambda: figures.score_lines(ascent, self._names), not self.growing, **how)
+            told = (f"<b>{number}</b> at step {step}: {escape(what)}" for number, step, what in marks)
+            self.marks.value = f"<div class=vizkit-note>{'<br>'.join(told)}</div>"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """The widget; before it goes the picture, which stays in the notebook's file for viewers without widgets. Where
