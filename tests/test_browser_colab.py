@@ -16,6 +16,7 @@ from browsers import (
     chromium_page,
     jupyter,
     new_page,
+    random_walk,
     walk,
     walk_compare,
     with_cells,
@@ -129,6 +130,11 @@ def test_a_class_model_grows_from_an_uploaded_photo_and_everything_has_a_name(co
     explorer.button("Start").press("Enter")
     expect(image).to_have_attribute("alt", re.compile("class model of flamingo on efficientnet_lite0, step [1-9]"))
     explorer.press_stop()
+
+
+def test_whatever_is_clicked_and_typed_the_page_is_as_it_says(colab):
+    colab.run_cell(EXPLORER)
+    random_walk(ExplorerPage(colab), f"colab, {colab.round_trip} ms round trip", 150, seed=colab.round_trip)
 
 
 def test_no_news_was_lost_on_its_way_to_the_page(colab):

@@ -5,11 +5,13 @@ import re
 from base64 import b64decode
 from pathlib import Path
 
+import axe_playwright_python
 import nbformat
 import numpy as np
 import pytest
 import skimage.data
 from browsers import (
+    COMPARE,
     GALLERY,
     TRAIN,
     ExplorerPage,
@@ -18,6 +20,7 @@ from browsers import (
     jupyter,
     new_page,
     of_cells,
+    random_walk,
     walk,
     walk_compare,
     with_cells,
@@ -110,6 +113,44 @@ def test_a_cell_run_again_leaves_no_step_of_its_old_run_alive(lab):
     assert lab.output(LAST + 2) == "stopped 0"
     lab.run_cell(LAST + 3)
     assert lab.output(LAST + 3) == "0"
+
+
+def test_whatever_is_clicked_and_typed_the_page_is_as_it_says(lab):
+    lab.run_cell(EXPLORER)
+    random_walk(ExplorerPage(lab), "lab", 300)
+
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
+LOOK = """async () => {
+    const found = await axe.run(".vizkit", {resultTypes: ["violations", "incomplete"]});
+    const told = (one) => `${one.id}: ${one.nodes.map((node) => node.html).join(" ")}`;
+    return [found.passes.length, found.violations.map(told), found.incomplete.map(told)];
+}"""
+
+
+def test_axe_finds_no_fault_in_any_widget_in_either_theme(lab):
+    with new_page(lab.page.context.browser) as page:
+        explorer = "import vizkit\n\nexplorer = vizkit.Explorer('fashion', steps=20)\nexplorer"
+        gallery = "gallery = vizkit.Gallery('fashion', steps=20)\ngallery"
+        notebook = Lab(page, lab.address, of_cells(lab.folder, "axe.ipynb", explorer, COMPARE, TRAIN, gallery))
+        for cell in range(4):
+            notebook.run_cell(cell)
+        first = ExplorerPage(notebook)
+        first.root = page.locator(".vizkit").first
+        first.button("Start").click()
+        expect(first.root.locator(".vizkit-row .vizkit-note").first).to_contain_text("finished")
+        for name in ("Keep", "Show the code", "More knobs"):
+            first.button(name).click()
+        expect(first.root.locator(".vizkit-copy")).to_be_visible()
+        page.locator(".vizkit").nth(2).get_by_role("button", name="Start").click()
+        page.evaluate(AXE)
+        for theme in ("JupyterLab Dark", "JupyterLab Light"):
+            notebook.theme(theme)
+            page.wait_for_timeout(500)
+            passed, violations, unsure = page.evaluate(LOOK)
+            assert (violations, unsure) == ([], [])
+            assert passed > 10
+        page.locator(".vizkit").nth(2).get_by_role("button", name="Stop").click()
 
 
 def test_it_looks_right_on_a_narrow_page_and_in_the_dark(lab):
