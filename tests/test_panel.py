@@ -47,7 +47,7 @@ class Shell:
     """What a kernel's shell knows of the cell that it runs, and what the last line of a cell gave."""
 
     def __init__(self, monkeypatch):
-        self.parent_header, self.user_ns = {}, {"_oh": {}}
+        self.parent_header, self.user_ns, self.user_ns_hidden = {}, {"_oh": {}}, {}
         monkeypatch.setattr(panel_module, "get_ipython", lambda: self)
         self.count = 0
 
@@ -56,7 +56,8 @@ class Shell:
         content = {} if metadata else {"code": cell}
         metadata = metadata or {"cellId": cell}
         self.parent_header = {"header": {"msg_id": str(self.count)}, "metadata": metadata, "content": content}
-        self.user_ns["_oh"][self.count] = self.user_ns[f"_{self.count}"] = made = make()
+        made = self.user_ns["_oh"][self.count] = make()
+        self.user_ns[f"_{self.count}"] = self.user_ns_hidden[f"_{self.count}"] = made
         return made
 
 

@@ -17,7 +17,7 @@ from ..recipes import Recipe, as_recipe
 from ..settings import LIVE
 from .controls import NO_PRESET, Controls
 from .panel import Frame, RunPanel, close
-from .parts import Picture, encode, error_text, note
+from .parts import Picture, encode, error_text, hand_back_memory, note
 from .run_loop import SLICE, RunLoop
 
 
@@ -64,6 +64,7 @@ class Explorer(RunPanel):
         stage = W.VBox([self.picture, self.caption]).add_class("vizkit-stage")
         curve = W.VBox([self.curve, self.marks]).add_class("vizkit-stage")
         self._arrange_columns(self.controls, [stage, curve], [self.keep], [self.strip])
+        hand_back_memory()
 
     # What a person sees.
 
@@ -140,7 +141,7 @@ class Explorer(RunPanel):
     def _begin(self) -> Ascent:
         ascent = super()._begin()
         if judging.judge_knows(ascent.net):  # so that the judge is there when the picture is done
-            threading.Thread(target=judging.default_judge, daemon=True).start()
+            threading.Thread(target=_fetch_judge, daemon=True).start()
         return ascent
 
     def _live(self) -> dict[str, Any]:
@@ -220,6 +221,11 @@ class Explorer(RunPanel):
     def _on_remove(self, card: Any) -> None:
         self.strip.children = tuple(other for other in self.strip.children if other is not card)
         close(card)
+
+
+def _fetch_judge() -> None:
+    judging.default_judge()
+    hand_back_memory()
 
 
 def _measured(frame: Frame) -> str:

@@ -200,12 +200,13 @@ def _replace_panels_of_this_cell(panel: JobPanel) -> None:
         return
     run, cells = parent.get("header", {}).get("msg_id"), vars(shell).setdefault("_vizkit_panels", {})
     if cells.get(cell, (run,))[0] != run:
-        names = getattr(shell, "user_ns", {})
+        names, hidden = getattr(shell, "user_ns", {}), getattr(shell, "user_ns_hidden", {})
         for old in cells.pop(cell)[1]:
             old.close()
             for number in [number for number, output in names.get("_oh", {}).items() if output is old]:
                 del names["_oh"][number]  # Out keeps what the last line of a cell gave: of a closed panel it need not
-                names.pop(f"_{number}", None)
+                for kept in (names, hidden):
+                    kept.pop(f"_{number}", None)
     cells.setdefault(cell, (run, WeakSet()))[1].add(panel)
 
 

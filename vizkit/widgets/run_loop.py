@@ -20,8 +20,8 @@ import traitlets
 
 State = Literal["ready", "running", "paused", "stopped", "finished", "interrupted", "failed"]
 
-SLICE = 0.06  # seconds of work between two breaths: bounds how long a click waits
-REST = 0.005  # seconds: a message takes several turns of the event loop, so sleep(0) would be too short
+SLICE = 0.1  # seconds of work between two breaths: bounds how long a click waits
+REST = 0.003  # seconds: a message takes several turns of the event loop, so sleep(0) would be too short
 FRAME = 0.125  # seconds between two pictures
 
 
