@@ -633,6 +633,7 @@ BROKEN = {
     "NaN": (lambda image: image.sum(dim=(1, 2, 3)) * torch.nan, "not finite"),
     "shape": (lambda image: image.sum(), "must return shape"),
     "no tensor": (lambda image: None, "NoneType"),
+    "exits": (lambda image: sys.exit("enough"), "SystemExit: enough"),
 }
 
 

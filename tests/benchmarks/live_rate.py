@@ -41,7 +41,9 @@ def main() -> None:
             for cell in (1, 2, first):
                 lab.run_cell(cell)
             explorer = ExplorerPage(lab)
-            page.evaluate("() => { for (let one = 1; one < 9999; one++) clearInterval(one); }")  # of the tests: it costs
+            page.evaluate(
+                "() => { for (let one = 1; one < 9999; one++) clearInterval(one); }"
+            )  # of the tests: it costs
             explorer.set_steps(STEPS)
             ratios = []
             print("headless   live   ratio   (steps per second)")

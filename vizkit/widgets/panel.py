@@ -391,7 +391,7 @@ class RunPanel(JobPanel):
             return
         button = self.save_png if ending == "png" else self.save_gif
         button.disabled = True  # until it is done: impatient clicks make no more files
-        name = unused_name(self.ascent.labels, ending)
+        name = unused_name([*self.ascent.labels, *self._names], ending)
         self._say(f"Saving {name} …")
         try:
             with TemporaryDirectory() as folder, catch_warnings(record=True) as doubts:
