@@ -154,6 +154,7 @@ def test_axe_finds_no_fault_in_any_widget_in_either_theme(lab):
 
 
 def test_it_looks_right_on_a_narrow_page_and_in_the_dark(lab):
+    lab.run_cell(EXPLORER)
     explorer = ExplorerPage(lab)
     lab.page.wait_for_selector(".vizkit")
     lab.theme("JupyterLab Dark")
