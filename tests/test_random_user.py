@@ -170,7 +170,7 @@ class User:
             action = self.chance.choice(self.doing)
             self.done[action.__name__] += 1
             self.actions += 1
-            in_thread = self.chance.random() < 0.3 and action.__name__ not in ("does_run_in_a_cell",)
+            in_thread = self.chance.random() < 0.3 and "cell" not in action.__name__  # cells run here
             try:
                 if in_thread:
                     await asyncio.to_thread(action)
@@ -263,6 +263,8 @@ async def use(actions, seed, folder):
     try:
         while user.actions < actions:
             await user.burst()
+            if len(user.problems) > 3:
+                break
             await user.check()
     finally:
         threading.excepthook = before
