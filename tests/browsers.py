@@ -598,10 +598,12 @@ def random_walk(explorer: ExplorerPage, name: str, actions: int, seed: int = 0) 
         lambda: press("More knobs"),
     ]
     while done < actions:
+        page.set_default_timeout(2000)  # what has gone meanwhile, or is hidden, a person cannot use, either
         for _ in range(chance.randint(5, 15)):
-            with contextlib.suppress(PlaywrightTimeout):  # what is disabled, or not there, cannot be pressed
+            with contextlib.suppress(PlaywrightTimeout):
                 chance.choice(does)()
             done += 1
+        page.set_default_timeout(LIMIT * 1000)
         page.wait_for_timeout(500)  # the last click is on its way
         told, stop = root.locator(".vizkit-row .vizkit-note"), explorer.button("Stop")
         expect(told.filter(has_text=re.compile("^loading"))).to_have_count(0)
