@@ -17,11 +17,11 @@ def sent(*lines, **how):
 
 
 def test_a_line_goes_out_as_its_points_and_a_very_long_one_as_many_as_one_can_see():
-    (short, long) = sent(Line("<b>", [3, 4], [0.123456, -2.0], "#123456", "--"), Line("", range(9000), range(9000)))[
+    (short, long) = sent(Line("<b>", [3, 4], [0.12345678, -2.0], "#123456", "--"), Line("", range(9000), range(9000)))[
         "lines"
     ]
     assert (short["label"], short["colour"], short["style"]) == ("<b>", "#123456", "--")
-    assert short["points"] == [[3, 0.1235], [4, -2.0]]
+    assert short["points"] == [[3, 0.123457], [4, -2.0]]
     steps = [step for step, _ in long["points"]]
     assert (steps[0], steps[-1], len(steps)) == (0, 8999, curves.MOST)
     assert np.diff(steps).max() <= 24

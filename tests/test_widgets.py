@@ -806,6 +806,10 @@ def test_a_download_is_told_of_in_megabytes(tmp_path, monkeypatch):
     there, whole = downloaded("alexnet")
     assert (there, round(whole)) == (3, 233)
     assert downloaded("vgg11") == (0, 0)
+    stale = tmp_path / "checkpoints" / "alexnet-owt-7be5be79.pth.4567.partial"  # of a download that broke off
+    stale.write_bytes(bytes(9_000_000))
+    os.utime(stale, (0, 0))
+    assert downloaded("alexnet")[0] == 3
     assert downloaded("efficientnet_lite0") == (0, 0)
 
 
@@ -1028,6 +1032,22 @@ async def test_an_explorer_on_colab_changes_its_picture_in_ticks_alone(tiny):
 
 
 # A frame that another thread shows.
+
+
+@pytest.mark.usefixtures("colab")
+@live
+async def test_on_colab_a_network_that_cannot_be_loaded_is_told_of_in_a_tick(tiny, monkeypatch):
+    def load(name):
+        raise VizkitError(f"The weights of {name} are not on this machine.")
+
+    explorer = vizkit.Explorer(tiny, "star", **QUICK)
+    monkeypatch.setattr(explorer_module, "load", load)
+    explorer.controls.network.value = "alexnet"
+    await ended(explorer)
+    assert explorer.message.value == ""  # the page would never have heard of it
+    explorer.loader.tick()
+    assert "The weights of alexnet are not on this machine." in explorer.message.value
+    assert (explorer.controls.network.value, explorer.loader.clock.running) == (tiny.name, False)
 
 
 @live

@@ -79,9 +79,8 @@ def as_photo(picture: Any, name: str = "") -> Image.Image:
         return _photo_of_array(np.asarray(picture.detach().cpu() if isinstance(picture, Tensor) else picture))
     try:
         with Image.open(picture) as opened:
-            opened.thumbnail(
-                (LARGEST, LARGEST), Image.Resampling.BOX
-            )  # it may have 100 million pixels: before any copy
+            # Before any copy is made: it may have 100 million pixels.
+            opened.thumbnail((LARGEST, LARGEST), Image.Resampling.BOX)
             return _in_rgb(opened)
     except Exception as error:  # of a damaged file, Pillow raises whatever its decoders do
         reason = "no format that is known" if isinstance(error, UnidentifiedImageError) else str(error).rstrip(".")

@@ -25,7 +25,7 @@ def main(actions=2000, seed=0):
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as monkeypatch:
         patched(monkeypatch, Path(folder))
         widgets, began = len(W.widgets.widget._instances), time.monotonic()
-        user = asyncio.run(use(actions, seed, folder))
+        user = asyncio.run(use(actions, seed))
         for problem in user.problems:
             print(*problem, sep="\n  ")
         gc.collect()

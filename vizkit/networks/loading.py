@@ -2,6 +2,7 @@
 
 import difflib
 import reprlib
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -72,12 +73,14 @@ def downloaded(name: str) -> tuple[float, float]:
 
     Of the weights of that network: how many megabytes have come, and how many there are; zeros where none are coming.
     """
-    coming = list((Path(torch.hub.get_dir()) / "checkpoints").glob("*.partial"))
-    if name in BUILTIN + SMALL or name not in networks() or not coming:
+    if name in BUILTIN + SMALL or name not in networks():
         return 0.0, 0.0
     version = _version(name, None)
-    parts = [part.stat().st_size for part in coming if part.name.startswith(_file(version).name)]
-    return (max(parts) / 1e6, float(version.meta["_file_size"])) if parts else (0.0, 0.0)
+    file, found = _file(version), []
+    with suppress(OSError):  # the last byte may have come meanwhile
+        found = [part.stat() for part in file.parent.glob(f"{file.name}.*.partial")]
+    newest = max(found, key=lambda part: part.st_mtime, default=None)  # others are of downloads that broke off
+    return (newest.st_size / 1e6, float(version.meta["_file_size"])) if newest else (0.0, 0.0)
 
 
 def as_classifier(net: Classifier | str | None) -> Classifier:

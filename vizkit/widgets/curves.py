@@ -43,6 +43,7 @@ class Curves(anywidget.AnyWidget):
 def _plain(line: Line) -> dict[str, Any]:
     """A line as JSON holds it, which knows no NaN; of very many points as many as one can see."""
     chosen = np.unique(np.linspace(0, len(line.steps) - 1, min(MOST, len(line.steps))).round().astype(int))
-    values = [float(f"{line.values[one]:.4g}") for one in chosen]
+    values = [float(f"{line.values[one]:.6g}") for one in chosen]
     points = [[line.steps[one], value] for one, value in zip(chosen, values, strict=True) if math.isfinite(value)]
-    return line._asdict() | {"points": points, "steps": None, "values": None}
+    looks = {"label": line.label, "colour": line.colour, "style": line.style, "faint": line.faint}
+    return {**looks, "points": points}

@@ -17,7 +17,7 @@ from ..recipes import Recipe, as_recipe
 from ..settings import LIVE
 from .controls import NO_PRESET, Controls
 from .panel import Frame, RunPanel, close
-from .parts import Picture, encode, error_text, hand_back_memory, note
+from .parts import Picture, encode, hand_back_memory, note
 from .run_loop import SLICE, RunLoop
 
 
@@ -43,7 +43,7 @@ class Explorer(RunPanel):
         self.loader = RunLoop(self._publish)  # a network on its way is no run: it has a state of its own
         self.loops.append(self.loader)
         self._arrived: Classifier | None = None
-        self._asked = 0.0  # when it was
+        self._asked = 0.0  # when a person chose it
         self._judged: tuple[Any, ...] = ()  # an ascent, its last step, and the second opinion of what came out
         self.controls = Controls(self.net, target, self.field, self._turn)
         self.controls.seed.value = seed
@@ -190,10 +190,7 @@ class Explorer(RunPanel):
         while not loading.done():
             await asyncio.wait([loading], timeout=SLICE)
             await self.loader.breathe()
-        try:
-            self._arrived = loading.result()
-        except Exception as error:
-            self._say(error_text(error), alert=True)
+        self._arrived = loading.result()
 
     def _on_stop(self) -> None:
         super()._on_stop()
@@ -210,13 +207,10 @@ class Explorer(RunPanel):
         result = f"seed {ascent.seed}, step {frame.step}, score {frame.seen.score:.1f}"
         lines = [regularizer, how, result, self._opinion(frame)]
         text = "<br>".join([f"<b>{escape(ascent.labels[0])}</b>", *map(escape, filter(None, lines))])
-        card, remove = (
-            W.VBox().add_class("vizkit-card"),
-            W.Button(description="Remove", tooltip="Take it off the strip"),
-        )
+        card, remove = W.VBox(), W.Button(description="Remove", tooltip="Take it off the strip")
         card.children = picture, W.HTML(f"<div class=vizkit-note>{text}</div>"), remove
         remove.on_click(lambda _: self._on_remove(card))
-        self.strip.children = (*self.strip.children, card)
+        self.strip.children = (*self.strip.children, card.add_class("vizkit-card"))
 
     def _on_remove(self, card: Any) -> None:
         self.strip.children = tuple(other for other in self.strip.children if other is not card)

@@ -1,6 +1,6 @@
 // What ipywidgets leaves undone for people who cannot see the page, or who use the keyboard: it gives sliders no name
-// and images no alternative text, code cannot be copied by a click, and Jupyter takes single keys for its own (an x cuts the cell) while a button or a
-// list has the focus. Where a page does not run it, all else works.
+// and images no alternative text, code cannot be copied by a click, and Jupyter takes single keys for its own (an x
+// cuts the cell) while a button or a list has the focus. Where a page does not run it, all else works.
 
 function tell(panel) {
   for (const words of panel.querySelectorAll(".vizkit-alt")) words.previousElementSibling.alt = words.textContent;

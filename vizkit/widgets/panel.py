@@ -42,7 +42,7 @@ class JobPanel(W.VBox):
         self._wide = W.Layout(width="auto")
         self._lock = threading.RLock()  # callbacks may come from another thread than the run
         self._rendering = False
-        self._told: BaseException | None = None  # the newest error, once it has been said
+        self._told: list[BaseException | None] = []  # the newest error of each loop, once it has been said
         self.start = self._button("Start", "play", "Begin anew with these knobs", self._on_start)
         self.start.button_style = "primary"
         self.pause = self._button("Pause", "pause", "Hold the run, or let it go on", self._on_pause)
@@ -125,9 +125,11 @@ class JobPanel(W.VBox):
         self.pause.disabled = self._in_cell if busy else self._waiting or not self._can_go_on
         goes_on = state == "paused" or (not busy and self._can_go_on)
         self.pause.description, self.pause.icon = ("Go on", "play") if goes_on else ("Pause", "pause")
-        if self.loop.error and self.loop.error is not self._told:
-            self._told = self.loop.error
-            self._say(error_text(self._told), alert=True)
+        errors = [loop.error for loop in self.loops]
+        for error in errors:
+            if error and error not in self._told:
+                self._say(error_text(error), alert=True)
+        self._told = errors
 
     def _show_progress(self, done: int, total: int, place: str, begun: int = 0) -> None:
         """How far the job is; `begun` is where this run of it began."""
