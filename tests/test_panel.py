@@ -11,7 +11,7 @@ import pytest
 from test_widgets import all_widgets, catalogue, live, until  # noqa: F401  # catalogue: a fixture
 
 import vizkit
-from vizkit.widgets import panel as panel_module
+from vizkit.widgets import cells
 
 PANELS = {
     "Explorer": lambda net, one: vizkit.Explorer(net, regularizer=one, steps=10),
@@ -48,7 +48,7 @@ class Shell:
 
     def __init__(self, monkeypatch):
         self.parent_header, self.user_ns, self.user_ns_hidden = {}, {"_oh": {}}, {}
-        monkeypatch.setattr(panel_module, "get_ipython", lambda: self)
+        monkeypatch.setattr(cells, "get_ipython", lambda: self)
         self.count = 0
 
     def run(self, cell, make, **metadata):

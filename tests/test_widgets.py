@@ -29,7 +29,7 @@ from vizkit.recipes import recipes
 from vizkit.settings import Settings
 from vizkit.widgets import explorer as explorer_module
 from vizkit.widgets import panel as panel_module
-from vizkit.widgets.controls import in_words
+from vizkit.widgets.words import in_words
 
 QUICK = {"steps": 4}
 HTML = "<img src=x onerror=alert(1)>"
@@ -110,7 +110,7 @@ def test_run_returns_the_ascent_and_shows_its_result(tiny, explorer):
     assert explorer.curve.shown["lines"][0]["points"][-1][0] == 3
     assert (explorer.progress.value, explorer.timeline.value, explorer.timeline.max) == (1, 4, 4)
     assert "finished at step 4" in explorer.remaining.value
-    still = panel_module._still_of(ascent)
+    still = panel_module.still_of(ascent)
     assert still["text/plain"] == f"class model of star on {tiny.name}, step 4"
     with Image.open(io.BytesIO(base64.b64decode(still["image/png"]))) as picture:
         assert np.array_equal(np.array(picture)[14::28, 14::28], ascent.picture)

@@ -22,7 +22,7 @@ from ..recipes import WITHOUT, as_recipe, recipes
 from ..regularization import Part, Place, Regularizer, none
 from ..regularizers import catalogue
 from ..settings import LIVE, OBJECTIVES, OPTIMIZERS, SCHEDULES, Settings
-from .parts import HELP
+from .words import HELP, WAITS, in_words, indented, small_print
 
 MOST_STEPS = 10**6
 NO_PRESET = "–"
@@ -69,58 +69,6 @@ def _round_numbers(low: float, high: float, value: float) -> list[tuple[str, flo
     numbers = {float(f"{digit}e{power}") for power in powers for digit in (1, 1.5, 2, 3, 5, 7)}
     chosen = {number for number in numbers if low <= number <= high} | {low, high, value}
     return [(f"{number:g}", number) for number in sorted(chosen)]
-
-
-# What a regularizer does to a picture, in the words of somebody who sees it for the first time.
-WORDS = {
-    "natural_statistics": "what the network remembers of photographs",
-    "crops": "{count} random parts of it, turned by up to {turn:g}°",
-    "mirror": "mirrored or not",
-    "cut_out": "a square hidden",
-    "jitter": "shifted by up to {strength:g} pixels",
-    "scale_and_rotate": "turned by up to {strength:g}° and scaled",
-    "noise": "with noise",
-    "pad": "with an edge of {strength:g} pixels",
-    "resize": "at {strength:g} pixels",
-    "fit": "at the network's own size",
-    "gaussian_blur": "blurred by {strength:g}, every {every} steps",
-    "decay": "faded by {strength:g}",
-    "clip_small_norm": "the weakest {strength:g} % of the pixels set to zero",
-    "clip_small_contribution": "the {strength:g} % of the pixels that help least set to zero",
-    "soft_threshold": "all values smaller by {strength:g}",
-    "clamp": "kept between black and white",
-    "round_to_bytes": "rounded to 256 values",
-    "shake": "shifted by up to {strength:g} pixels",
-}
-
-
-def in_words(part: Part) -> str:
-    """A regularizer as a person would say it; one of their own by its name."""
-    if part.kind.name not in WORDS:
-        return str(part).removeprefix("vizkit.")
-    words = WORDS[part.kind.name].format(strength=part.strength, **(part.kind.options | part.options))
-    plain = {
-        "1 random parts": "a random part",
-        "to 1 pixels": "to 1 pixel",
-        ", turned by up to 0°": "",
-        ", every 1 steps": "",
-    }
-    for clumsy, better in plain.items():
-        words = words.replace(clumsy, better)
-    return words
-
-
-def small_print(options: dict[str, Any]) -> str:
-    """Options, under the control that they belong to; those that are off are left out."""
-    return indented(", ".join(f"{name} {value}" for name, value in options.items() if value not in (None, False)))
-
-
-def indented(text: str, role: str = "note") -> str:
-    """Some words under a control, in small print; of the role "status" they are read aloud when they change."""
-    return f"<div class='vizkit-note vizkit-indented' role={role}>{escape(text)}</div>" if text else ""
-
-
-WAITS = indented("This class waits for the next Start.", "status")
 
 
 class RegularizerRow(W.VBox):

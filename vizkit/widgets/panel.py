@@ -1,7 +1,6 @@
 """What the widgets share: a job that is driven by buttons, and an ascent with its timeline, curve, files and code."""
 
 import threading
-from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from html import escape
@@ -9,7 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 from warnings import catch_warnings, simplefilter
-from weakref import WeakSet
 
 import ipywidgets as W
 from IPython import get_ipython
@@ -21,9 +19,11 @@ from ..errors import VizkitError
 from ..images import Pictures
 from ..networks import Classifier
 from ..saved import write_whole
+from .cells import replace_panels_of_this_cell
 from .curves import Curves
-from .parts import HELP, Page, curve_words, download_link, error_text, note, unused_name
+from .parts import Page, curve_words, download_link, error_text, note, still_of, unused_name
 from .run_loop import RunLoop
+from .words import HELP
 
 
 class JobPanel(W.VBox):
@@ -38,7 +38,7 @@ class JobPanel(W.VBox):
         self.loop = RunLoop(self._publish)
         self.loops = [self.loop]
         self._in_cell = False  # whether the run is that of a cell, whose clicks wait for its end
-        _replace_panels_of_this_cell(self)
+        replace_panels_of_this_cell(self)
         self._wide = W.Layout(width="auto")
         self._lock = threading.RLock()  # callbacks may come from another thread than the run
         self._rendering = False
@@ -192,26 +192,6 @@ class JobPanel(W.VBox):
             self._end(steps)
 
 
-def _replace_panels_of_this_cell(panel: JobPanel) -> None:
-    """Closes what an earlier run of the same cell has left; panels of one run of a cell live side by side. The shell
-    remembers them, each as long as it lives: outside a cell nobody does."""
-    shell = get_ipython()
-    parent = getattr(shell, "parent_header", None) or {}
-    cell = parent.get("metadata", {}).get("cellId") or parent.get("content", {}).get("code")
-    if not cell:
-        return
-    run, cells = parent.get("header", {}).get("msg_id"), vars(shell).setdefault("_vizkit_panels", {})
-    if cells.get(cell, (run,))[0] != run:
-        names, hidden = getattr(shell, "user_ns", {}), getattr(shell, "user_ns_hidden", {})
-        for old in cells.pop(cell)[1]:
-            old.close()
-            for number in [number for number, output in names.get("_oh", {}).items() if output is old]:
-                del names["_oh"][number]  # Out keeps what the last line of a cell gave: of a closed panel it need not
-                for kept in (names, hidden):
-                    kept.pop(f"_{number}", None)
-    cells.setdefault(cell, (run, WeakSet()))[1].add(panel)
-
-
 def close(widget: Any) -> None:
     """Closes a widget with all that it is made of, layouts and styles, whether it has found its place or not."""
     W.Widget.close(widget)
@@ -219,12 +199,6 @@ def close(widget: Any) -> None:
         for one in part if isinstance(part, (list, tuple)) else [part]:
             if isinstance(one, W.Widget) and one.comm is not None and not isinstance(one, JobPanel):
                 close(one)
-
-
-def _still_of(ascent: Ascent) -> dict[str, str]:
-    """A class model as a notebook keeps it."""
-    words = f"class model of {', '.join(ascent.labels)} on {ascent.net.name}, step {ascent.step}"
-    return {"image/png": b64encode(ascent._repr_png_()).decode(), "text/plain": words}
 
 
 class Frame(NamedTuple):
@@ -318,7 +292,7 @@ class RunPanel(JobPanel):
         if ascent.doubt and not self.loop.error:
             self._say(ascent.doubt, alert=True)
         if self._still and ascent is self.ascent and ascent.history:
-            self._still.update(_still_of(ascent), raw=True)
+            self._still.update(still_of(ascent), raw=True)
 
     def _turn(self, knob: str, value: Callable[[], Any]) -> None:
         """Turns a live knob of the run that is going, if one is: it acts on the next step."""
@@ -375,7 +349,7 @@ class RunPanel(JobPanel):
         the widget lives, its style sheet hides that picture."""
         if hasattr(get_ipython(), "kernel"):
             with suppress(VizkitError):
-                self._still = display(_still_of(self.ascent or self._new_ascent()), raw=True, display_id=True)
+                self._still = display(still_of(self.ascent or self._new_ascent()), raw=True, display_id=True)
         bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
         return bundle
 

@@ -21,31 +21,6 @@ from ..ascent import Ascent
 from ..errors import VizkitError
 from ..images import Pictures, png
 
-# What each knob does, by its label: what a page shows where the mouse rests on it.
-HELP = {
-    "Network": "The trained CNN that scores the image",
-    "Find a class": "Type a part of a name: the list shows the classes that fit",
-    "Class": "The class whose score is to rise; another one waits for the next Start",
-    "Preset": "A complete set of knobs: ours, or that of a paper",
-    "Regularizer": "What is subtracted from the score to keep the image from extreme values; acts on the next step. "
-    "One of your own is here if its cell ran before this one",
-    "strength": "How much of it; acts on the next step",
-    "and": "One more of this kind; acts on the next step",
-    "Shown": "What the network is shown of the image in a step; acts on the next step",
-    "After a step": "What is done to the image after each step; acts on the next step",
-    "Steps": "How many steps from the start; a knob that is turned on the way gives the run as many again",
-    "More knobs": "Everything else that can be set",
-    "Learning rate": "How far a step goes; acts on the next step",
-    "Schedule": "The learning rate is constant, fades to a fifth by the last step, or is the rise that a step aims at",
-    "Optimizer": "How a gradient becomes a step",
-    "Image in": "What moves in a step: the pixels, or the frequencies of the picture",
-    "Start from": "The image before the first step",
-    "Choose a photo": "A picture file to start from",
-    "Seed": "Of all chance: the same seed makes the same picture",
-    "Maximise": "What is to rise: the class score, or, to compare, the probability or its logarithm",
-    "Timeline": "The picture as it was at an earlier step",
-}
-
 
 class Page(anywidget.AnyWidget):
     """The style sheet and the script of the panel that it lies in."""
@@ -103,6 +78,12 @@ def encode(picture: Pictures) -> tuple[str, bytes]:
     stream = io.BytesIO()
     Image.fromarray(picture).save(stream, "jpeg", quality=88, subsampling=0)
     return "jpeg", stream.getvalue()
+
+
+def still_of(ascent: Ascent) -> dict[str, str]:
+    """A class model as a notebook keeps it."""
+    words = f"class model of {', '.join(ascent.labels)} on {ascent.net.name}, step {ascent.step}"
+    return {"image/png": b64encode(ascent._repr_png_()).decode(), "text/plain": words}
 
 
 def curve_words(ascent: Ascent, names: Sequence[str] = ()) -> str:
