@@ -572,6 +572,17 @@ def test_what_acts_beside_the_penalty_in_front_is_said_in_words(explorer):
         assert "{" not in in_words(kind(1 if kind.strengths else None).parts[0])
 
 
+def test_a_preset_whose_knobs_are_turned_back_is_that_preset_again(explorer):
+    controls = explorer.controls
+    controls.preset.value = "vizkit"
+    knobs = {controls.steps: 65, controls.optimizer: "adam", controls.penalties.rows[0].kind: "l1"}
+    for knob, turned in knobs.items():
+        before, knob.value = knob.value, turned
+        assert (controls.preset.value, controls.preset.label) == ("–", "vizkit, changed")
+        knob.value = before
+        assert (controls.preset.value, controls.preset.options[0][0]) == ("vizkit", "–")
+
+
 HELD = ("network", "preset", "schedule", "optimizer", "basis")  # knobs that could be taken to act in a run
 
 

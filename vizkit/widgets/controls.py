@@ -215,6 +215,7 @@ class Controls(W.VBox):
     def __init__(self, net: Classifier, target: Any, field: Field, turned: Callable[..., None]) -> None:
         self._turned, self._setter, self._basis = turned, 0, as_basis("pixels")
         self._optimizer_options: dict[str, Any] = {}
+        self._preset: tuple[str, Settings | None] = "", None  # its name, and what it has set
         self._lock = RLock()  # a person's clicks come in threads of their own
         self.network = field(W.Dropdown, "Network", options=list(dict.fromkeys([net.name, *networks()])))
         self.picker = ClassPicker(field, net, target)
@@ -283,12 +284,15 @@ class Controls(W.VBox):
             self._basis, self._optimizer_options = basis, settings.optimizer_options
             for place, rows in self._rows.items():
                 rows.set(at[place])
-            self._name_preset(getattr(settings, "name", "") if preset == NO_PRESET else "")
+            self._preset = getattr(settings, "name", ""), None
+            self._name_preset(self._preset[0] if preset == NO_PRESET else "")
             for name in ("preset", *VALUES):
                 getattr(self, name).value = values[name]
             self.basis_note.value = small_print(vars(basis))
             self.optimizer_note.value = small_print(self._optimizer_options)
             self._show_others()
+            if preset != NO_PRESET:
+                self._preset = preset, self.settings()
 
     def hold(self, running: bool, target: int) -> None:
         """What cannot act in a run is out of reach while one is going, of the class `target`. Another class may be
@@ -323,17 +327,18 @@ class Controls(W.VBox):
             then()
 
     def _on_knob(self, name: str) -> None:
-        """What a person has turned is no longer the preset; a live setting is told of."""
+        """What a person has turned is no longer the preset, until it is turned back; a live setting is told of."""
         if name == "start":
             self.photo.layout.display = "" if self.start.value == "photo" else "none"
         if self._setter == get_ident():
             return
-        if self.preset.value != NO_PRESET:
-            with self._setting():
-                self._name_preset(self.preset.value)
-                self.preset.value = NO_PRESET
+        preset, as_set = self._preset
         if name in ("optimizer", "basis"):  # another one brings what belongs to it
             self.set(self.settings().but(**{name: getattr(self, name).value}))
+        self._preset, turned_back = (preset, as_set), self.settings() == as_set
+        with self._setting():
+            self._name_preset("" if turned_back else preset)
+            self.preset.value = preset if turned_back else NO_PRESET
         for rows in self._rows.values():
             rows.show()
         self._show_others()
