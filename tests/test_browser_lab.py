@@ -132,9 +132,17 @@ def test_axe_finds_no_fault_in_any_widget_in_either_theme(lab):
     with new_page(lab.page.context.browser) as page:
         explorer = "import vizkit\n\nexplorer = vizkit.Explorer('fashion', steps=20)\nexplorer"
         gallery = "gallery = vizkit.Gallery('fashion', steps=20)\ngallery"
-        notebook = Lab(page, lab.address, of_cells(lab.folder, "axe.ipynb", explorer, COMPARE, TRAIN, gallery))
-        for cell in range(4):
+        ask = 'asked = vizkit.lessons.Prediction("Which is it?", ["this", "that"])\nasked'
+        name = "naming = vizkit.lessons.Naming(gallery.run().pictures, gallery.net.labels)\nnaming"
+        cells = (explorer, COMPARE, TRAIN, gallery, ask, name)
+        notebook = Lab(page, lab.address, of_cells(lab.folder, "axe.ipynb", *cells, 'asked.came("this")'))
+        for cell in range(6):
             notebook.run_cell(cell)
+        page.get_by_role("button", name="that").focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("You said: that.")).to_be_visible()
+        notebook.run_cell(6)
+        expect(page.get_by_text("It came: this. You said: that.")).to_have_count(2)
         first = ExplorerPage(notebook)
         first.root = page.locator(".vizkit").first
         first.button("Start").click()

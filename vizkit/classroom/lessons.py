@@ -9,48 +9,47 @@ from matplotlib.figure import Figure
 from ..ascent import Ascent
 from ..figures.curves import COLOURS, GREY, Line, NotebookFigure, plain_axes
 from ..images import Pictures
+from .predictions import Naming as Naming
+from .predictions import Prediction as Prediction
 from .training import Training
 
 
 def statistics(pictures: Pictures) -> list[dict[str, float]]:
     """
     >>> vizkit.lessons.statistics(np.full((1, 8, 8, 3), 255, np.uint8))
-    [{'mean magnitude': 1.0, 'near zero': 0.0, 'saturation': 0.0}]
+    [{'mean magnitude': 1.0, 'near zero': 0.0, 'saturation': 0.0, 'roughness': 0.0}]
 
     What the eye sees, in numbers, for each picture, uint8 (batch, height, width, 3). With x = −1 for black, 0 for grey
     and 1 for white: the mean magnitude |x|; the share of pixels whose channels are all near zero, |x| < 0.1; the mean
-    saturation, (largest − smallest channel) / largest.
+    saturation, (largest − smallest channel) / largest; the roughness, the mean difference of neighbours in x.
     """
+    differences = [np.abs(np.diff(pictures / 127.5, axis=axis)).mean(axis=(1, 2, 3)) for axis in (1, 2)]
     x = np.abs(pictures / 127.5 - 1)
     largest, smallest = pictures.max(axis=3).astype(float), pictures.min(axis=3)
     each = {
         "mean magnitude": x.mean(axis=(1, 2, 3)),
         "near zero": (x < 0.1).all(axis=3).mean(axis=(1, 2)),
         "saturation": ((largest - smallest) / np.maximum(largest, 1)).mean(axis=(1, 2)),
+        "roughness": np.mean(differences, axis=0),
     }
     return [{name: round(float(values[at]), 3) for name, values in each.items()} for at in range(len(pictures))]
 
 
-def score_changes(ascents: Sequence[Ascent], names: Sequence[str]) -> Figure:
+def score_changes(ascents: Sequence[Ascent], names: Sequence[str], rival: str) -> Figure:
     """
-    >>> vizkit.lessons.score_changes([vizkit.ascend(net, "flamingo", steps=3).run()], ["score"]).axes[0].get_ylabel()
+    >>> lemon = vizkit.ascend(net, "lemon", steps=3).run()
+    >>> vizkit.lessons.score_changes([lemon], ["score"], "orange").axes[0].get_ylabel()
     'change of the score'
 
-    From the start image to the result: by how much the target's score changed, and the mean of its ten strongest
-    rivals (those of the first ascent's result), a pair of bars for each ascent.
+    From the start image to the result: by how much the target's score changed, and that of a rival, a pair of bars for
+    each ascent.
     """
-    changes: list[tuple[float, float]] = []
-    rivals: list[int] = []
-    for ascent in ascents:
-        with torch.no_grad():
-            before, after = (ascent.net(image)[0] for image in (ascent.start_image, ascent.image))
-        target, strongest = ascent.targets[0], after.argsort(descending=True).tolist()
-        rivals = rivals or [index for index in strongest if index != target][:10]
-        changes.append(((after - before)[target].item(), (after - before)[rivals].mean().item()))
     figure = NotebookFigure(6, 3.2)
     axes = figure.add_subplot()
-    for group, label in enumerate(("target", "ten strongest rivals, mean")):
-        places, heights = np.arange(len(ascents)) + 0.4 * group - 0.2, [change[group] for change in changes]
+    for group, label in enumerate((ascents[0].labels[0], rival)):
+        index, places = ascents[0].net.index(label), np.arange(len(ascents)) + 0.4 * group - 0.2
+        with torch.no_grad():
+            heights = [(one.net(one.image) - one.net(one.start_image))[0, index].item() for one in ascents]
         bars = axes.bar(places, heights, 0.38, color=COLOURS[group], label=label)
         axes.bar_label(bars, fmt="%+.1f", color=GREY)
     axes.axhline(0, color=GREY, linewidth=0.8)
