@@ -149,7 +149,7 @@ def test_three_regularizers_grow_side_by_side(server):
 
 
 def test_the_notebook_for_people_with_a_google_account_tells_what_works(server):
-    name = with_cells(ROOT / "notebooks" / "99_colab_check.ipynb", server[0])
+    name = with_cells(ROOT / "notebooks" / "maintainers" / "colab_check.ipynb", server[0])
     with opened(server, server[0] / name) as notebook:
         notebook.run_all()
         table = notebook.page.locator(".vizkit-code").first

@@ -396,8 +396,9 @@ def ascend(net: Any, target: Any, *, recipe: str | Recipe | None = None, seed: i
     >>> vizkit.ascend(net, "flamingo", regularizer=vizkit.l2(1e-4), steps=3).run()
     Ascent('flamingo' on efficientnet_lite0, step 3 of 3, vizkit.l2(0.0001))
 
-    Gradient ascent on the image: I* = argmax S_c(I) − λ R(I), with S_c the raw class score (Simonyan, Vedaldi,
-    Zisserman 2014, arXiv 1312.6034, section 2). Returns an `Ascent` that has made no step yet.
+    Gradient ascent on the image (Erhan et al. 2009, report 1341, Université de Montréal): I* = argmax S_c(I) − λ R(I),
+    with S_c the raw class score (Simonyan, Vedaldi, Zisserman 2013, arXiv 1312.6034, section 2). Returns an `Ascent`
+    that has made no step yet.
 
     net: a `Classifier`; None takes the built-in one, a name the one that `vizkit.load` has by it.
     target: a class label or index, or several, which grow in one batch, each as it would alone.

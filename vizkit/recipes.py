@@ -114,7 +114,7 @@ RECIPES = (
         source="Ours, for images of up to 96 pixels: from the mean colour, the frequencies of the picture move; each "
         "step looks at all of it, a little shifted, turned and scaled; L1 leaves only what pays, what the network "
         "remembers of its training holds the picture back; the rate falls.",
-        regularizer=jitter(1) + scale_and_rotate(5, scale=0.1) + l1(2e-3) + natural_statistics(8),
+        regularizer=jitter(1) + scale_and_rotate(5, scale=0.1) + l1(1e-3) + natural_statistics(2),
         steps=64,
         optimizer="half_adam",
         learning_rate=0.1,
@@ -123,7 +123,7 @@ RECIPES = (
     ),
     Recipe(
         name="simonyan",
-        source="Simonyan, Vedaldi, Zisserman 2014 (arXiv 1312.6034), section 2. They leave open λ and the step; ours.",
+        source="Simonyan, Vedaldi, Zisserman 2013 (arXiv 1312.6034), section 2. They leave open λ and the step; ours.",
         regularizer=l2(1e-3),
         learning_rate=1.0,
         start="zero",

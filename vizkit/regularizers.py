@@ -66,7 +66,7 @@ def l2(image: Tensor, low: Tensor | None = None, about: str = "grey", mean: bool
     tensor([0.0048])
 
     The squared length of the image, Σ x², a sum over pixels and channels: extreme values cost most, so pictures turn
-    greyer. Simonyan, Vedaldi, Zisserman 2014 (arXiv 1312.6034), section 2. `about="black"` measures from black instead
+    greyer. Simonyan, Vedaldi, Zisserman 2013 (arXiv 1312.6034), section 2. `about="black"` measures from black instead
     of from zero, which is mid-grey or the mean colour; `mean=True` takes the mean instead of the sum.
     """
     return _total(_from(image, low, about).square(), mean)
@@ -304,7 +304,7 @@ def gaussian_blur(image: Tensor, strength: float, step: int, every: int = 1, fir
 
     Blurs the image after every `every`-th step, with a standard deviation of `strength` pixels, mirrored at the edges:
     high frequencies are what an ascent overdoes. The first time after the step of index `first`, by default
-    `every` − 1. Yosinski et al. 2015 (arXiv 1506.06579), section 4.
+    `every` − 1. Yosinski et al. 2015 (arXiv 1506.06579), section 3.
     """
     if (step - (every - 1 if first is None else first)) % max(every, 1):
         return image
@@ -323,7 +323,7 @@ def decay(image: Tensor, strength: float) -> Tensor:
     >>> vizkit.decay(0.01)
     vizkit.decay(0.01)
 
-    Pulls every value towards zero: x becomes (1 − strength) · x. Yosinski et al. 2015, section 4: L2 decay.
+    Pulls every value towards zero: x becomes (1 − strength) · x. Yosinski et al. 2015, section 3: L2 decay.
     """
     return image * (1 - strength)
 
@@ -335,7 +335,7 @@ def clip_small_norm(image: Tensor, strength: float) -> Tensor:
     vizkit.clip_small_norm(50)
 
     Sets to zero the pixels whose norm over the channels is below the image's `strength`-th percentile. Yosinski et
-    al. 2015, section 4.
+    al. 2015, section 3.
     """
     return _keep_largest(image, image.square().sum(dim=1, keepdim=True).sqrt(), strength)
 
@@ -347,7 +347,7 @@ def clip_small_contribution(image: Tensor, strength: float, gradient: Tensor) ->
     vizkit.clip_small_contribution(90)
 
     Sets to zero the pixels whose contribution to the score, |Σ x · gradient| over the channels, is below the image's
-    `strength`-th percentile. Yosinski et al. 2015, section 4.
+    `strength`-th percentile. Yosinski et al. 2015, section 3.
     """
     return _keep_largest(image, (image * gradient).sum(dim=1, keepdim=True).abs(), strength)
 
