@@ -10,7 +10,6 @@ seen = vizkit.second_opinion(spider_model.pictures, "black widow")[0]
 claim("a stranger calls it a spider: second opinion", seen.probability, lambda p: p > 0.6)
 claim("so does the other network: rank", seen.rank, lambda rank: rank == 1)
 red, green, blue = spider_model.picture.astype(float).transpose(2, 0, 1)
-claim("black legs and body: share of dark pixels", (spider_model.picture.max(axis=2) < 80).mean(), lambda x: x > 0.01)
 claim("something red on it: share", ((red > green + 40) & (red > blue + 40)).mean(), lambda x: x > 0.005)
 falls = {}
 for rate in (1.0, 0.01, 0.001):
