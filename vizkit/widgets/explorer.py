@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import threading
-import time
 from html import escape
 from typing import Any
 
@@ -43,7 +42,6 @@ class Explorer(RunPanel):
         self.loader = RunLoop(self._publish)  # a network on its way is no run: it has a state of its own
         self.loops.append(self.loader)
         self._arrived: Classifier | None = None
-        self._asked = 0.0  # when a person chose it
         self._judged: tuple[Any, ...] = ()  # an ascent, its last step, and the second opinion of what came out
         self.controls = Controls(self.net, target, self.field, self._turn)
         self.controls.seed.value = seed
@@ -93,7 +91,7 @@ class Explorer(RunPanel):
         name, busy = str(self.loader.work), self.loader.busy
         there, whole = downloaded(name) if busy else (0, 0)
         megabytes = f", {there:.0f} of {whole:.0f} MB" if whole else ""
-        said = note(f"loading {name}{megabytes}, {time.perf_counter() - self._asked:.0f} s", often=True)
+        said = note(f"loading {name}{megabytes}, {self.loader.worked:.0f} s", often=True)
         self.progress.value, self.remaining.value = there / (whole or 1), said if busy else ""
 
     def _show_start(self, ascent: Ascent) -> None:
@@ -131,10 +129,6 @@ class Explorer(RunPanel):
             self.controls.set(as_recipe(None if preset == as_recipe(None, self.net).name else preset, net))
         self.net = net
         self.controls.picker.show(net, target)
-
-    @property
-    def _waiting(self) -> bool:
-        return self.loader.busy
 
     # What a person does.
 
@@ -178,9 +172,8 @@ class Explorer(RunPanel):
         name = change["new"]
         if name == self.net.name:  # also while another one is on its way
             self.loader.stop()
-        elif not (self.loader.busy and name == self.loader.work):
+        else:
             self._say("")
-            self._asked = time.perf_counter()
             self.loader.start(lambda: self._load(name), name)
             self._publish()
 
@@ -191,10 +184,6 @@ class Explorer(RunPanel):
             await asyncio.wait([loading], timeout=SLICE)
             await self.loader.breathe()
         self._arrived = loading.result()
-
-    def _on_stop(self) -> None:
-        super()._on_stop()
-        self.loader.stop()
 
     def _on_keep(self) -> None:
         frame = self._shown

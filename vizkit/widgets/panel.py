@@ -36,13 +36,12 @@ class JobPanel(W.VBox):
     def __init__(self) -> None:
         super().__init__()
         self.loop = RunLoop(self._publish)
-        self.loops = [self.loop]
+        self.loops = [self.loop]  # and those of what a job has to wait for
         self._in_cell = False  # whether the run is that of a cell, whose clicks wait for its end
         replace_panels_of_this_cell(self)
         self._wide = W.Layout(width="auto")
         self._lock = threading.RLock()  # callbacks may come from another thread than the run
         self._rendering = False
-        self._told: list[BaseException | None] = []  # the newest error of each loop, once it has been said
         self.start = self._button("Start", "play", "Begin anew with these knobs", self._on_start)
         self.start.button_style = "primary"
         self.pause = self._button("Pause", "pause", "Hold the run, or let it go on", self._on_pause)
@@ -120,16 +119,16 @@ class JobPanel(W.VBox):
 
     def _render(self) -> None:
         state, busy = self.loop.state, self.loop.busy
-        self.start.disabled = busy or self._waiting
-        self.stop.disabled = self._in_cell or not (busy or self._waiting)
-        self.pause.disabled = self._in_cell if busy else self._waiting or not self._can_go_on
+        waiting = any(loop.busy for loop in self.loops[1:])  # for what is on its way, which Stop gives up
+        self.start.disabled = busy or waiting
+        self.stop.disabled = self._in_cell or not (busy or waiting)
+        self.pause.disabled = self._in_cell if busy else waiting or not self._can_go_on
         goes_on = state == "paused" or (not busy and self._can_go_on)
         self.pause.description, self.pause.icon = ("Go on", "play") if goes_on else ("Pause", "pause")
-        errors = [loop.error for loop in self.loops]
-        for error in errors:
-            if error and error not in self._told:
-                self._say(error_text(error), alert=True)
-        self._told = errors
+        for loop in self.loops:
+            if loop.error:
+                self._say(error_text(loop.error), alert=True)
+                loop.error = None  # it is said once
 
     def _show_progress(self, done: int, total: int, place: str, begun: int = 0) -> None:
         """How far the job is; `begun` is where this run of it began."""
@@ -153,12 +152,8 @@ class JobPanel(W.VBox):
         self._publish()
 
     def _on_stop(self) -> None:
-        self.loop.stop()  # the run shows its end itself
-
-    @property
-    def _waiting(self) -> bool:
-        """Whether something is on its way that a job has to wait for; Stop gives it up."""
-        return False
+        for loop in self.loops:
+            loop.stop()  # the run shows its end itself
 
     @property
     def _can_go_on(self) -> bool:
@@ -289,7 +284,7 @@ class RunPanel(JobPanel):
     def _end(self, ascent: Ascent) -> None:
         with suppress(Exception):  # what is wrong with it, the step that failed has said
             ascent.finish()
-        if ascent.doubt and not self.loop.error:
+        if ascent.doubt:
             self._say(ascent.doubt, alert=True)
         if self._still and ascent is self.ascent and ascent.history:
             self._still.update(still_of(ascent), raw=True)
