@@ -47,7 +47,7 @@ async def test_training_starts_pauses_stops_and_goes_on_from_there(training):
     await ended(trainer)
     assert [step.index for step in training.history] == list(range(training.steps))
     assert trainer.start.disabled
-    assert f"{training.checks[-1][1]:.1%} of unseen pictures right" in trainer.accuracy.words
+    assert f"{training.checks[-1][1]:.1%} of unseen pictures right" in trainer.accuracy.shown["words"]
 
 
 def at_frame(trainer, number, action, monkeypatch):

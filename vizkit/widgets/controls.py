@@ -209,7 +209,7 @@ class PhotoPicker(W.VBox):
 
 
 class Controls(W.VBox):
-    """Everything a person can choose. `turned(name, value)` is called when a live setting is turned, one that acts on
+    """Everything a person can choose. `turned(name)` is called when a live setting is turned, one that acts on
     the next step of a run; the others wait for the next run."""
 
     def __init__(self, net: Classifier, target: Any, field: Field, turned: Callable[..., None]) -> None:
@@ -343,7 +343,7 @@ class Controls(W.VBox):
             rows.show()
         self._show_others()
         if name in LIVE:
-            self._turned(name, lambda: getattr(self.settings(), name))
+            self._turned(name)
 
     def _on_preset(self) -> None:
         if self._setter != get_ident() and self.preset.value != NO_PRESET:

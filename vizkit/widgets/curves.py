@@ -27,11 +27,6 @@ class Curves(anywidget.AnyWidget):
         self._measured, self._drawn = measured, 0.0
         self.add_class("vizkit-curves")
 
-    @property
-    def words(self) -> str:
-        """What they show, for those who cannot see them."""
-        return str(self.shown.get("words", ""))
-
     def grow(self, lines: Callable[[], Sequence[Line]], at_once: bool, **how: Any) -> None:
         """Shows them anew, if it is time to. `how`: the `words`; how many steps there is room for, `reach`; what is
         always in sight, `least` and `most`; the `marks`, each with its number, step and words."""

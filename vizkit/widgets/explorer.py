@@ -49,9 +49,8 @@ class Explorer(RunPanel):
         self.controls.start.observe(lambda _: self._on_start_image(), "value")
         self.controls.photo.upload.observe(lambda change: self.take_photo(change["new"]), "value")
         self.picture, self.caption = Picture().add_class("vizkit-picture"), W.HTML()
-        self.invitation = W.HTML("<span>Press ▶ Start: the class model grows here.</span>").add_class(
-            "vizkit-invitation"
-        )
+        self.invitation = W.HTML("<span>Press ▶ Start: the class model grows here.</span>")
+        self.invitation.add_class("vizkit-invitation")
         self.picture.children += (self.invitation,)
         self.strip = W.Box().add_class("vizkit-strip")
         self.keep = self._button("Keep", "thumb-tack", "Add this picture to the strip below", self._on_keep)
@@ -109,10 +108,8 @@ class Explorer(RunPanel):
         named = f"<b>{escape(ascent.labels[0])}</b> step {frame.step}"
         score = f"{_measured(frame)} <b>{seen.score:.1f}</b> &nbsp; probability <b>{seen.probability:.3f}</b>"
         rival = f"strongest rival: {escape(ascent.net.labels[seen.rivals[0]])} {seen.rival_scores[0]:.1f}"
-        lines = "<br>".join(
-            [named, score, *([rival] if len(ascent.net.labels) > 1 else []), escape(self._opinion(frame))]
-        )
-        self.caption.value = f"<div class=vizkit-caption>{lines}</div>"
+        lines = [named, score, rival if len(ascent.net.labels) > 1 else "", escape(self._opinion(frame))]
+        self.caption.value = f"<div class=vizkit-caption>{'<br>'.join(filter(None, lines))}</div>"
 
     def _opinion(self, frame: Frame) -> str:
         """What a second network says of the finished picture, if it knows the same classes; it is asked once."""

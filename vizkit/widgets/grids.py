@@ -31,7 +31,7 @@ class CardPanel(RunPanel):
         self.steps = self.field(W.BoundedIntText, "Steps", value=recipe.steps, min=0, max=MOST_STEPS)
         self.seed = self.field(W.IntText, "Seed", value=seed)
         self._say("Press Start: all of them grow at once.")
-        self.steps.observe(lambda _: self._turn("steps", lambda: self.steps.value), "value")
+        self.steps.observe(lambda _: self._turn("steps"), "value")
 
     def _new_ascent(self) -> Ascent:
         steps, seed = self.steps.value, self.seed.value

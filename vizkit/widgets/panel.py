@@ -78,15 +78,15 @@ class JobPanel(W.VBox):
         to the page, and some pages have room for no more than 250 (JupyterLab's "Comms over subshells: per comm" gives
         each a thread)."""
         made = kind(description=label, layout=self._wide, **traits)
-        if label in HELP:
-            made.tooltip = HELP[label]
-            if not made.has_trait("tooltip"):  # ipywidgets 7
-                made.description_tooltip = HELP[label]
+        made.tooltip = HELP[label]
+        if not made.has_trait("tooltip"):  # ipywidgets 7
+            made.description_tooltip = HELP[label]
         return made
 
     def _button(self, label: str, icon: str, tooltip: str, action: Callable[..., None], *given: Any) -> Any:
         made = W.Button(description=label, icon=icon, tooltip=tooltip)
         made.on_click(lambda _: self._attempt(lambda: action(*given)))
+        made.on_click(lambda _: self._publish())
         return made
 
     def _driver(self) -> list[Any]:
@@ -149,7 +149,6 @@ class JobPanel(W.VBox):
     def _on_start(self) -> None:
         steps = self._begin()
         self.loop.start(lambda: self._work(steps), steps)
-        self._publish()
 
     def _on_stop(self) -> None:
         for loop in self.loops:
@@ -169,7 +168,6 @@ class JobPanel(W.VBox):
         elif self._can_go_on:
             steps = self._begin_again()
             self.loop.start(lambda: self._work(steps), steps)
-        self._publish()
 
     def _attempt(self, action: Callable[[], Any]) -> None:
         """What goes wrong with it is a sentence in the panel."""
@@ -229,9 +227,7 @@ class RunPanel(JobPanel):
         self.timeline.observe(lambda _: self._on_scrub(), "value")
         self.save_png = self._button("Save PNG", "download", "The picture, with its settings inside", self._save, "png")
         self.save_gif = self._button("Save GIF", "film", "The whole run as an animation", self._save, "gif")
-        self.show_code = self._button(
-            "Show the code", "code", "The lines that make exactly this picture", self._on_code
-        )
+        self.show_code = self._button("Show the code", "code", "Python that makes exactly this picture", self._on_code)
         self.curve = Curves("class score") if curve else None
         self.marks = W.HTML()  # what the numbers in the curve stand for
         self._begun = 0  # the step at which it was last started, or went on
@@ -241,7 +237,7 @@ class RunPanel(JobPanel):
     @property
     def growing(self) -> bool:
         """Whether a run is going, so that knobs act on it."""
-        return self.loop.busy and self.ascent is not None and self.loop.work is self.ascent
+        return self.loop.busy and self.loop.work is self.ascent
 
     def _arrange_columns(
         self, controls: Any, stage: list[Any], more_buttons: Sequence[Any] = (), strip: Sequence[Any] = ()
@@ -289,24 +285,21 @@ class RunPanel(JobPanel):
         if self._still and ascent is self.ascent and ascent.history:
             self._still.update(still_of(ascent), raw=True)
 
-    def _turn(self, knob: str, value: Callable[[], Any]) -> None:
+    def _turn(self, knob: str) -> None:
         """Turns a live knob of the run that is going, if one is: it acts on the next step."""
         ascent = self.ascent
-
-        def turn() -> None:
-            if ascent and self.growing:
-                # Whoever turns a knob wants to see what that does: the run has as many steps again.
-                again = max(ascent.steps, ascent.step + self._live()["steps"])
-                ascent.turn(**{"steps": again} | {knob: value()})
-
-        self._attempt(turn)
+        if ascent and self.growing:
+            said = self._live()
+            # Whoever turns a knob wants to see what that does: the run has as many steps again.
+            again = max(ascent.steps, ascent.step + said["steps"])
+            self._attempt(lambda: ascent.turn(**{"steps": again, knob: said[knob]}))
 
     # What a person sees.
 
     def _render(self) -> None:
         super()._render()
         for control in (self.save_png, self.save_gif, self.timeline):
-            control.disabled = self.ascent is None or not self.ascent.history
+            control.disabled = not self._can_go_on
         if self.ascent is None:
             return
         # As all is at this moment: in another thread the run may be making a step.
@@ -315,14 +308,13 @@ class RunPanel(JobPanel):
         if kept:
             step = kept[-1] if self._following else max([kept[0], *(one for one in kept if one <= self.timeline.value)])
             self.timeline.max = max(ascent.steps if self.growing else kept[-1], 1)
-            if self._following and self.timeline.value != step:
+            if self._following:
                 self.timeline.value = step
             if self._shown is None or self._shown[:2] != (ascent, step):
                 self._shown = Frame(ascent, step, history[step], frames[step])
                 self._show_frame(self._shown)
-        self._show_progress(ascent.step, ascent.steps, str(ascent.net.device), self._begun)
-        if kept:
             self._draw_curve(ascent)
+        self._show_progress(ascent.step, ascent.steps, str(ascent.net.device), self._begun)
         if self.code.value:
             self._show_code()
 
@@ -345,8 +337,7 @@ class RunPanel(JobPanel):
         if hasattr(get_ipython(), "kernel"):
             with suppress(VizkitError):
                 self._still = display(still_of(self.ascent or self._new_ascent()), raw=True, display_id=True)
-        bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
-        return bundle
+        return super()._repr_mimebundle_(**kwargs)
 
     # What a person does.
 
@@ -360,18 +351,14 @@ class RunPanel(JobPanel):
         """Makes a file beside the notebook, and offers it for download, where no file can be made, too."""
         if self.ascent is None:
             return
-        button = self.save_png if ending == "png" else self.save_gif
-        button.disabled = True  # until it is done: impatient clicks make no more files
+        self.save_png.disabled = self.save_gif.disabled = True  # until it is done: impatient clicks make no more files
         name = unused_name([*self.ascent.labels, *self._names], ending)
         self._say(f"Saving {name} …")
-        try:
-            with TemporaryDirectory() as folder, catch_warnings(record=True) as doubts:
-                simplefilter("always")
-                write = Ascent.save if ending == "png" else figures.gif
-                path = write(self.ascent, Path(folder, name))
-                content = path.read_bytes()
-        finally:
-            button.disabled = False
+        with TemporaryDirectory() as folder, catch_warnings(record=True) as doubts:
+            simplefilter("always")
+            write = Ascent.save if ending == "png" else figures.gif
+            path = write(self.ascent, Path(folder, name))
+            content = path.read_bytes()
         what = "" if self._following else f": the last picture, of step {self.ascent.step}"
         said, lost = f"Saved {name}{what}.", False
         try:

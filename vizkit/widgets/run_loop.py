@@ -89,8 +89,6 @@ class RunLoop:
             for _ in steps:
                 self.worked = time.perf_counter() - began
                 self._show(by_itself=True)
-                while self.state == "paused" and not job.end:
-                    time.sleep(REST)
                 if job.end:
                     break
             end = job.end or "finished"
