@@ -110,10 +110,18 @@ def test_run_returns_the_ascent_and_shows_its_result(tiny, explorer):
     assert explorer.curve.shown["lines"][0]["points"][-1][0] == 3
     assert (explorer.progress.value, explorer.timeline.value, explorer.timeline.max) == (1, 4, 4)
     assert "finished at step 4" in explorer.remaining.value
-    still = panel_module.still_of(ascent)
-    assert still["text/plain"] == f"class model of star on {tiny.name}, step 4"
-    with Image.open(io.BytesIO(base64.b64decode(still["image/png"]))) as picture:
-        assert np.array_equal(np.array(picture)[14::28, 14::28], ascent.picture)
+
+
+def test_the_notebook_s_file_keeps_the_newest_picture(explorer, monkeypatch):
+    kept, still = [], types.SimpleNamespace(update=lambda made: kept.append(made))
+    monkeypatch.setattr(panel_module, "get_ipython", lambda: types.SimpleNamespace(kernel=1))
+    monkeypatch.setattr(panel_module, "display", lambda made, display_id: kept.append(made) or still)
+    explorer._repr_mimebundle_()
+    assert kept[0].step == 0
+    made = explorer.run()
+    assert kept[1:] == [made]
+    with Image.open(io.BytesIO(kept[1]._repr_png_())) as picture:  # which is what a notebook asks for
+        assert np.array_equal(np.array(picture)[14::28, 14::28], explorer.ascent.picture)
 
 
 def test_the_timeline_shows_an_early_frame(explorer):

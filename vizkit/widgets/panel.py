@@ -21,7 +21,7 @@ from ..networks import Classifier
 from ..saved import write_whole
 from .cells import replace_panels_of_this_cell
 from .curves import Curves
-from .parts import Page, curve_words, download_link, error_text, note, still_of, unused_name
+from .parts import Page, curve_words, download_link, error_text, note, unused_name
 from .run_loop import RunLoop
 from .words import HELP
 
@@ -283,7 +283,7 @@ class RunPanel(JobPanel):
         if ascent.doubt:
             self._say(ascent.doubt, alert=True)
         if self._still and ascent is self.ascent and ascent.history:
-            self._still.update(still_of(ascent), raw=True)
+            self._still.update(ascent)
 
     def _turn(self, knob: str) -> None:
         """Turns a live knob of the run that is going, if one is: it acts on the next step."""
@@ -336,7 +336,7 @@ class RunPanel(JobPanel):
         the widget lives, its style sheet hides that picture."""
         if hasattr(get_ipython(), "kernel"):
             with suppress(VizkitError):
-                self._still = display(still_of(self.ascent or self._new_ascent()), raw=True, display_id=True)
+                self._still = display(self.ascent or self._new_ascent(), display_id=True)
         return super()._repr_mimebundle_(**kwargs)
 
     # What a person does.

@@ -80,12 +80,6 @@ def encode(picture: Pictures) -> tuple[str, bytes]:
     return "jpeg", stream.getvalue()
 
 
-def still_of(ascent: Ascent) -> dict[str, str]:
-    """A class model as a notebook keeps it."""
-    words = f"class model of {', '.join(ascent.labels)} on {ascent.net.name}, step {ascent.step}"
-    return {"image/png": b64encode(ascent._repr_png_()).decode(), "text/plain": words}
-
-
 def curve_words(ascent: Ascent, names: Sequence[str] = ()) -> str:
     """What the score curve shows, in words."""
     history, names = ascent.history[:], names or ascent.labels
