@@ -88,15 +88,15 @@ class User:
             self.turn(self.explorer.controls.steps, self.chance.randint(1, 20))
 
     def does_choose_regularizer(self):
-        rows = self.chance.choice([*self.explorer.controls._rows.values()]).rows
+        rows = self.chance.choice([*self.explorer.controls._rows]).rows
         self.choose(self.chance.choice(rows).kind)
 
     def does_choose_no_regularizer(self):
-        for rows in self.explorer.controls._rows.values():
+        for rows in self.explorer.controls._rows:
             self.turn(self.chance.choice(rows.rows).kind, "none")
 
     def does_drag_strength(self):
-        row = self.chance.choice(self.chance.choice([*self.explorer.controls._rows.values()]).rows)
+        row = self.chance.choice(self.chance.choice([*self.explorer.controls._rows]).rows)
         for _ in range(self.chance.randint(1, 4)):
             if row.strength.slider and row.strength.slider.comm:
                 self.choose(row.strength.slider)

@@ -3,12 +3,13 @@
 import io
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from html import escape
 from itertools import zip_longest
 from pathlib import Path
-from threading import RLock, get_ident
+from threading import RLock
 from typing import Any
 
 import ipywidgets as W
@@ -29,7 +30,7 @@ NO_PRESET = "–"
 # The settings that are one value of one control; the start comes last, as it is shown when all else is set.
 VALUES = ("learning_rate", "steps", "schedule", "optimizer", "basis", "objective", "start")
 Field = Callable[..., Any]
-Told = Callable[[Any, Callable[[], None]], None]  # what changed, and what follows from it
+Follows = Callable[[], None]  # what follows where a control is turned
 
 
 class LogKnob(W.VBox):
@@ -38,9 +39,9 @@ class LogKnob(W.VBox):
     slider: Any = None  # before there is something to set: most rows never need theirs
     range: tuple[float, float] = (1e-4, 1000.0)
 
-    def __init__(self, field: Field, label: str, told: Told, changed: Callable[[], None]) -> None:
+    def __init__(self, knob: Field, label: str, then: Follows) -> None:
         super().__init__()
-        self._field, self._label, self._told, self._changed = field, label, told, changed
+        self._knob, self._label, self._then = knob, label, then
 
     @property
     def value(self) -> float:
@@ -55,8 +56,7 @@ class LogKnob(W.VBox):
             old.value = value
             return
         # A new slider: the browser's loses its place when the options of an old one change.
-        self.slider = self._field(W.SelectionSlider, self._label, options=options, value=value)
-        self.slider.observe(lambda change: self._told(change, self._changed), "value")
+        self.slider = self._knob(W.SelectionSlider, self._label, self._then, options=options, value=value)
         self.children = (self.slider,)
         if old:
             old.style.close()
@@ -74,15 +74,14 @@ def _round_numbers(low: float, high: float, value: float) -> list[tuple[str, flo
 class RegularizerRow(W.VBox):
     """One regularizer: its type, its strength, and those of its options that are not the usual ones."""
 
-    def __init__(self, field: Field, label: str, place: Place, told: Told, changed: Callable[[], None]) -> None:
+    def __init__(self, knob: Field, label: str, place: Place, then: Follows) -> None:
         kinds = [name for name, kind in catalogue().items() if kind.place == place]
-        self.kind = field(W.Dropdown, label, options=["none", *kinds])
-        self.strength = LogKnob(field, "strength", told, changed)
+        self.kind = knob(W.Dropdown, label, self._on_kind, options=["none", *kinds])
+        self.strength = LogKnob(knob, "strength", then)
         self.note: Any = None  # before there is something to say: each widget is a channel to the page
-        self._changed = changed
+        self._then = then
         super().__init__([self.kind, self.strength])
-        self._show({})
-        self.kind.observe(lambda change: told(change, self._on_kind), "value")
+        self.set(None)
 
     def regularizer(self) -> Regularizer:
         kind = catalogue().get(self.kind.value)
@@ -90,49 +89,48 @@ class RegularizerRow(W.VBox):
 
     def set(self, part: Part | None) -> None:
         self.kind.value = part.kind.name if part else "none"
-        self._show(part.options if part else {})
-        if part and part.kind.strengths:
-            self.strength.value = part.strength
-
-    def _on_kind(self) -> None:
-        self._show({})
-        self._changed()
-
-    def _show(self, options: dict[str, Any]) -> None:
-        kind, self._options = catalogue().get(self.kind.value), options
-        if options and not self.note:
+        self._options = part.options if part else {}
+        if self._options and not self.note:
             self.note = W.HTML()
             self.children = (self.kind, self.strength, self.note)
         if self.note:
-            self.note.value = small_print(options)
-        self.strength.layout.display = "" if kind and kind.strengths else "none"
-        if kind and kind.strengths:
-            self.strength.range, self.strength.value = kind.strengths, kind.default
+            self.note.value = small_print(self._options)
+        strengths = part.kind.strengths if part else None
+        self.strength.layout.display = "" if strengths else "none"
+        if part and strengths:
+            self.strength.range, self.strength.value = strengths, part.strength
+
+    def _on_kind(self) -> None:
+        kind = catalogue().get(self.kind.value)
+        self.set(kind().parts[0] if kind else None)
+        self._then()
 
 
 class RegularizerRows(W.VBox):
     """The regularizers of one place in a step: as many as are in use, and room for one more. `front` of them stand
     elsewhere."""
 
-    def __init__(self, make: Callable[[str], RegularizerRow], label: str, front: int = 0) -> None:
+    def __init__(self, knob: Field, label: str, place: Place, then: Follows, front: int = 0) -> None:
         super().__init__()
-        self._make, self._front, self.rows = make, front, [make(label)]
+        self._make = partial(RegularizerRow, knob, place=place, then=then)
+        self._place, self._front, self.rows = place, front, [self._make(label)]
 
     def regularizer(self) -> Regularizer:
         return sum((row.regularizer() for row in self.rows), none())
 
-    def set(self, parts: Sequence[Part | None]) -> None:
-        while len(self.rows) < len(parts):
-            self.rows.append(self._make("and"))
+    def set(self, regularizer: Regularizer) -> None:
+        """Shows the parts that act here."""
+        parts: list[Part | None] = [part for part in regularizer.parts if part.kind.place == self._place]
+        if parts and parts[0] and "activations" in parts[0].kind.asks:  # it goes with the preset: the front stays free
+            parts.insert(0, None)
+        self.rows += [self._make("and") for _ in parts[len(self.rows) :]]
         for row, part in zip_longest(self.rows, parts):
             row.set(part)
         self.show()
 
     def show(self) -> None:
-        used = [index for index, row in enumerate(self.rows) if row.kind.value != "none"]
-        room = max([*used, -1]) + 2
-        while len(self.rows) < room:
-            self.rows.append(self._make("and"))
+        room = 2 + max((index for index, row in enumerate(self.rows) if row.kind.value != "none"), default=-1)
+        self.rows += [self._make("and") for _ in range(len(self.rows), room)]
         for index, row in enumerate(self.rows):
             row.layout.display = "" if index < room else "none"
         self.children = self.rows[self._front :]
@@ -213,41 +211,40 @@ class Controls(W.VBox):
     the next step of a run; the others wait for the next run."""
 
     def __init__(self, net: Classifier, target: Any, field: Field, turned: Callable[..., None]) -> None:
-        self._turned, self._setter, self._basis = turned, 0, as_basis("pixels")
+        self._turned, self._sets, self._basis = turned, False, as_basis("pixels")
         self._optimizer_options: dict[str, Any] = {}
         self._preset: tuple[str, Settings | None] = "", None  # its name, and what it has set
         self._lock = RLock()  # a person's clicks come in threads of their own
         self.network = field(W.Dropdown, "Network", options=list(dict.fromkeys([net.name, *networks()])))
         self.picker = ClassPicker(field, net, target)
-        self.preset = field(W.Dropdown, "Preset", options=[(name, name) for name in (NO_PRESET, *recipes())])
 
-        def rows(place: Place, label: str, front: int = 0) -> RegularizerRows:
-            def row(name: str) -> RegularizerRow:
-                return RegularizerRow(field, name, place, self._told, lambda: self._on_knob("regularizer"))
+        def knob(kind: type, label: str, then: Follows, **traits: Any) -> Any:
+            made = field(kind, label, **traits)
+            made.observe(lambda change: self._told(change, then), "value")
+            return made
 
-            return RegularizerRows(row, label, front)
+        def on(name: str) -> Follows:
+            return lambda: self._on_knob(name)
 
-        self.penalties, self.views = rows("penalty", "Regularizer", front=1), rows("view", "Shown")
-        self.projections = rows("projection", "After a step")
-        self._rows = {"penalty": self.penalties, "view": self.views, "projection": self.projections}
+        self.preset = knob(W.Dropdown, "Preset", self._on_preset, options=[("", NO_PRESET)])
+        self.penalties = RegularizerRows(knob, "Regularizer", "penalty", on("regularizer"), front=1)
+        self.views = RegularizerRows(knob, "Shown", "view", on("regularizer"))
+        self.projections = RegularizerRows(knob, "After a step", "projection", on("regularizer"))
+        self._rows = (self.penalties, self.views, self.projections)
         self.others = W.HTML()
-        self.steps = field(W.BoundedIntText, "Steps", min=0, max=MOST_STEPS)
-        self.learning_rate = LogKnob(field, "Learning rate", self._told, lambda: self._on_knob("learning_rate"))
-        self.schedule = field(W.Dropdown, "Schedule", options=SCHEDULES)
-        self.optimizer = field(W.Dropdown, "Optimizer", options=list(OPTIMIZERS))
-        self.basis = field(W.Dropdown, "Image in", options=list(BASES))
-        self.start = field(W.Dropdown, "Start from", options=[*STARTS, "photo"])
-        self.objective = field(W.Dropdown, "Maximise", options=OBJECTIVES)
+        self.steps = knob(W.BoundedIntText, "Steps", on("steps"), min=0, max=MOST_STEPS)
+        self.learning_rate = LogKnob(knob, "Learning rate", on("learning_rate"))
+        self.schedule = knob(W.Dropdown, "Schedule", on("schedule"), options=SCHEDULES)
+        self.optimizer = knob(W.Dropdown, "Optimizer", on("optimizer"), options=list(OPTIMIZERS))
+        self.basis = knob(W.Dropdown, "Image in", on("basis"), options=list(BASES))
+        self.start = knob(W.Dropdown, "Start from", on("start"), options=[*STARTS, "photo"])
+        self.objective = knob(W.Dropdown, "Maximise", on("objective"), options=OBJECTIVES)
         self.seed = field(W.IntText, "Seed")
         self.optimizer_note, self.basis_note, self.photo = W.HTML(), W.HTML(), PhotoPicker(field)
         # No accordion: the keyboard does not open ipywidgets'. The style sheet unfolds what follows on the button.
         more = field(W.ToggleButton, "More knobs", icon="caret-right")
         knobs = [self.penalties, self.views, self.projections, self.learning_rate, self.schedule, self.optimizer]
         knobs += [self.optimizer_note, self.basis, self.basis_note, self.start, self.photo, self.seed, self.objective]
-        for name in VALUES[1:]:
-            knob = getattr(self, name)
-            knob.observe(lambda change, name=name: self._told(change, lambda: self._on_knob(name)), "value")
-        self.preset.observe(lambda change: self._told(change, self._on_preset), "value")
         shown = [self.network, self.picker, self.preset, self.penalties.rows[0], self.others, self.steps, more]
         super().__init__([*shown, W.VBox(knobs).add_class("vizkit-folded")])
         self.add_class("vizkit-controls")
@@ -259,16 +256,12 @@ class Controls(W.VBox):
 
     def regularizer(self) -> Regularizer:
         """In the order in which they act."""
-        return self.penalties.regularizer() + self.views.regularizer() + self.projections.regularizer()
+        return sum((rows.regularizer() for rows in self._rows), none())
 
     def set(self, settings: Settings) -> None:
         """Sets every knob; a start that is no name is a photo. Raises `VizkitError` for what they cannot show."""
-        presets = [*recipes().items(), *WITHOUT.items()]
-        preset = next((name for name, one in presets if one is settings), NO_PRESET)
-        start, basis = settings.start, settings.basis
-        at: dict[str, list[Part | None]] = {place: [] for place in self._rows}
-        for part in settings.regularizer.parts:
-            at[part.kind.place].append(part)
+        name, start, basis = getattr(settings, "name", ""), settings.start, settings.basis
+        preset = name if settings is recipes().get(name) or settings is WITHOUT.get(name) else NO_PRESET
         if settings.regularizer.batch > 1:
             raise VizkitError("The knobs show one regularizer for all images. Use vizkit.ascend(...).")
         if settings.optimizer not in list(OPTIMIZERS) or type(basis) not in BASES.values():
@@ -277,22 +270,17 @@ class Controls(W.VBox):
             self.photo.keep(start)
             start = "photo"
         values = vars(settings) | {"start": start, "basis": basis.name, "preset": preset}
-        first = next(iter(at["penalty"]), None)
-        if first and "activations" in first.kind.asks:  # it goes with the preset: the front stays free
-            at["penalty"].insert(0, None)
         with self._setting():
             self._basis, self._optimizer_options = basis, settings.optimizer_options
-            for place, rows in self._rows.items():
-                rows.set(at[place])
-            self._preset = getattr(settings, "name", ""), None
-            self._name_preset(self._preset[0] if preset == NO_PRESET else "")
-            for name in ("preset", *VALUES):
-                getattr(self, name).value = values[name]
+            for rows in self._rows:
+                rows.set(settings.regularizer)
+            self._name_preset(name if preset == NO_PRESET else "")
+            for one in ("preset", *VALUES):
+                getattr(self, one).value = values[one]
             self.basis_note.value = small_print(vars(basis))
             self.optimizer_note.value = small_print(self._optimizer_options)
             self._show_others()
-            if preset != NO_PRESET:
-                self._preset = preset, self.settings()
+            self._preset = name, None if preset == NO_PRESET else self.settings()
 
     def hold(self, running: bool, target: int) -> None:
         """What cannot act in a run is out of reach while one is going, of the class `target`. Another class may be
@@ -309,19 +297,16 @@ class Controls(W.VBox):
     def _setting(self) -> Iterator[None]:
         """While the program sets knobs; a person who turns one meanwhile, in another thread, comes after."""
         with self._lock:
-            before, self._setter = self._setter, get_ident()
+            before, self._sets = self._sets, True
             try:
                 yield
             finally:
-                self._setter = before
+                self._sets = before
 
     def _told(self, change: Any, then: Callable[[], None]) -> None:
         """What follows from a change; a person's waits for what is being set, and outlasts it."""
-        if self._setter == get_ident():
-            then()
-            return
         with self._lock:
-            if change["owner"].value != change["new"]:
+            if not self._sets and change["owner"].value != change["new"]:
                 with self._setting():
                     change["owner"].value = change["new"]
             then()
@@ -330,7 +315,7 @@ class Controls(W.VBox):
         """What a person has turned is no longer the preset, until it is turned back; a live setting is told of."""
         if name == "start":
             self.photo.layout.display = "" if self.start.value == "photo" else "none"
-        if self._setter == get_ident():
+        if self._sets:
             return
         preset, as_set = self._preset
         if name in ("optimizer", "basis"):  # another one brings what belongs to it
@@ -339,14 +324,14 @@ class Controls(W.VBox):
         with self._setting():
             self._name_preset("" if turned_back else preset)
             self.preset.value = preset if turned_back else NO_PRESET
-        for rows in self._rows.values():
+        for rows in self._rows:
             rows.show()
         self._show_others()
         if name in LIVE:
             self._turned(name)
 
     def _on_preset(self) -> None:
-        if self._setter != get_ident() and self.preset.value != NO_PRESET:
+        if not self._sets and self.preset.value != NO_PRESET:
             self.set(as_recipe(self.preset.value, self.picker.net))
 
     def _name_preset(self, name: str) -> None:
