@@ -114,11 +114,11 @@ def test_a_label_is_shown_as_it_is_written(make_cnn, label):
     net = vizkit.Classifier(make_cnn(3, 2), [label, "$\\other$"], **(RGB | {"size": 12}), device="cpu")
     ascent = vizkit.ascend(net, 0, steps=2).run()
     figure = figures.score_curve(ascent)
-    assert figures.png(figure).startswith(b"\x89PNG")
+    assert figure._repr_png_().startswith(b"\x89PNG")
     texts = figure.axes[0].get_legend().get_texts()
     assert [text.get_text() for text in texts] == [label, "strongest rival: $\\other$"]
     assert not any(text.get_parse_math() for text in texts)
-    assert figures.png(figures.grid(ascent.pictures, [label])).startswith(b"\x89PNG")
+    assert figures.grid(ascent.pictures, [label])._repr_png_().startswith(b"\x89PNG")
 
 
 # Grid and film strip.
@@ -185,7 +185,7 @@ def luminance(colour):
 def test_every_text_of_a_figure_reads_on_white_and_on_black(ascent):
     texts = []
     for figure in (figures.score_curve(ascent), figures.film_strip(ascent)):
-        figures.png(figure)  # now the ticks have their labels
+        figure._repr_png_()  # now the ticks have their labels
         texts += [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
     assert len(texts) > 20
     for text in texts:
