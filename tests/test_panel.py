@@ -165,7 +165,7 @@ def test_each_panel_brings_its_style_sheet_and_its_script_once(tiny):
 
 
 @pytest.mark.skipif(not shutil.which("node"), reason="no node to read JavaScript with")
-@pytest.mark.parametrize("name", ["page.js", "clock.js"])
+@pytest.mark.parametrize("name", ["page.js", "clock.js", "curves.js"])
 def test_the_scripts_are_javascript(name, tmp_path):
     module = tmp_path / f"{name}.mjs"
     module.write_text((Path(vizkit.widgets.__file__).parent / name).read_text())

@@ -507,7 +507,8 @@ async def test_a_finished_run_goes_on_with_the_knobs_as_they_are_then(tiny):
     ascent, changed = explorer.ascent, explorer.controls.regularizer()
     assert (explorer.loop.state, ascent.step, ascent.regularizer) == ("finished", 24, changed)
     assert sorted(ascent.changes) == [(12, "regularizer", changed), (12, "steps", 24)]
-    assert "<b>1</b> at step 12: l2(0.001)" in explorer.marks.value
+    assert [(number, step) for number, step, _ in explorer.curve.shown["marks"]] == [(1, 12)]
+    assert "l2(0.001)" in explorer.curve.shown["marks"][0][2]
     names = {}
     exec(ascent.code().replace(tiny.code, "NET"), {"NET": tiny}, names)
     assert torch.equal(names["ascent"].image, ascent.image)

@@ -16,11 +16,12 @@ def replace_panels_of_this_cell(panel: Any) -> None:
         return
     run, cells = parent.get("header", {}).get("msg_id"), vars(shell).setdefault("_vizkit_panels", {})
     if cells.get(cell, (run,))[0] != run:
-        names, hidden = getattr(shell, "user_ns", {}), getattr(shell, "user_ns_hidden", {})
         for old in cells.pop(cell)[1]:
             old.close()
-            for number in [number for number, output in names.get("_oh", {}).items() if output is old]:
-                del names["_oh"][number]  # Out keeps what the last line of a cell gave: of a closed panel it need not
-                for kept in (names, hidden):
+            for number in [number for number, output in shell.user_ns["_oh"].items() if output is old]:
+                del shell.user_ns["_oh"][
+                    number
+                ]  # Out keeps what the last line of a cell gave: of a closed panel it need not
+                for kept in (shell.user_ns, shell.user_ns_hidden):
                     kept.pop(f"_{number}", None)
     cells.setdefault(cell, (run, WeakSet()))[1].add(panel)

@@ -1,5 +1,6 @@
 // Draws what `Curves` holds: axes with round numbers, lines and dots, numbered marks; above it the names of the lines,
-// and, where the mouse is, what they are there. Every text is set as text: a label is never markup.
+// below it what the numbers stand for, and, where the mouse is, what the lines are there. Every text is set as text: a
+// label is never markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 const LEFT = 46, RIGHT = 14, TOP = 8, BOTTOM = 38;  // pixels around the plot
@@ -40,17 +41,26 @@ function swatch(line) {
   return svg;
 }
 
+function explained([number, step, words]) {
+  const line = document.createElement("div"), bold = document.createElement("b");
+  bold.textContent = number;
+  line.append(bold, ` at step ${step}: ${words}`);
+  return line;
+}
+
 const dashes = (line) => (line.style === "--" ? { "stroke-dasharray": "6 3" } : {});
 
 function render({ model, el }) {
   const root = document.createElement("div"), legend = document.createElement("div");
   const svg = document.createElementNS(SVG, "svg"), readout = document.createElement("div");
+  const turned = document.createElement("div");
   root.className = "vizkit-plot";
   legend.className = "vizkit-legend";
   readout.className = "vizkit-readout";
+  turned.className = "vizkit-note";
   svg.setAttribute("role", "img");
   root.append(legend, svg, readout);
-  el.append(root);
+  el.append(root, turned);
   let place = null, waiting = 0;
 
   const name = ({ lines }) => {
@@ -70,6 +80,7 @@ function render({ model, el }) {
     const shown = model.get("shown"), width = svg.clientWidth, height = svg.clientHeight;
     if (!shown.lines || !width || !height) return;
     name(shown);
+    turned.replaceChildren(...(shown.marks || []).map(explained));
     svg.setAttribute("aria-label", shown.words);
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     svg.replaceChildren();

@@ -57,10 +57,9 @@ class Explorer(RunPanel):
         chosen = as_recipe(recipe, self.net)
         self.controls.set(chosen.but(**settings) if settings else chosen)
         self._show_network(self.net, self.controls.picker.target)
-        self._new_ascent()  # what cannot be is an error here, rather than at Start
         stage = W.VBox([self.picture, self.caption]).add_class("vizkit-stage")
-        curve = W.VBox([self.curve, self.marks]).add_class("vizkit-stage")
-        self._arrange_columns(self.controls, [stage, curve], [self.keep], [self.strip])
+        grown = [stage, self.curve.add_class("vizkit-stage")]
+        self._arrange_columns(self.controls, grown, [self.keep], [self.strip])
         hand_back_memory()
 
     # What a person sees.
@@ -103,7 +102,6 @@ class Explorer(RunPanel):
     def _show_frame(self, frame: Frame) -> None:
         """The picture, and what was measured of it."""
         ascent, seen = frame.ascent, frame.seen
-        self.invitation.layout.display = "none"
         self.picture.show(encode(frame.pictures[0]), _words(frame))
         named = f"<b>{escape(ascent.labels[0])}</b> step {frame.step}"
         score = f"{_measured(frame)} <b>{seen.score:.1f}</b> &nbsp; probability <b>{seen.probability:.3f}</b>"

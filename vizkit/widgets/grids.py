@@ -92,8 +92,7 @@ class Compare(CardPanel):
         for card in self.cards:
             card.add_class("vizkit-compared")
         chosen = W.VBox([self.picker, self.steps, self.seed]).add_class("vizkit-controls")
-        curve = W.VBox([self.curve, self.marks]).add_class("vizkit-under")
-        self._arrange_columns(chosen, [*self.cards, curve])
+        self._arrange_columns(chosen, [*self.cards, self.curve.add_class("vizkit-under")])
 
     @property
     def targets(self) -> list[int]:

@@ -159,9 +159,6 @@ class JobPanel(W.VBox):
         """Whether there is a job that has ended, and can be carried further: `_begin_again` then gives its steps."""
         return False
 
-    def _begin_again(self) -> Any:
-        raise NotImplementedError
-
     def _on_pause(self) -> None:
         if self.loop.busy:
             self.loop.toggle_pause()
@@ -209,8 +206,9 @@ class Frame(NamedTuple):
 
 
 class RunPanel(JobPanel):
-    """One ascent at a time, live. A subclass says what is run (`_new_ascent`), how a frame looks (`_show_frame(frame)`)
-    and what there is to see before the first step (`_show_start(ascent)`).
+    """One ascent at a time, live. A subclass says what is run (`_new_ascent`), what the knobs say that act in a run
+    (`_live`), how a frame looks (`_show_frame(frame)`) and what there is to see before the first step
+    (`_show_start(ascent)`).
 
     `run()` makes all the steps in the cell that calls it and returns the ascent; `ascent` is the newest.
     """
@@ -228,8 +226,7 @@ class RunPanel(JobPanel):
         self.save_png = self._button("Save PNG", "download", "The picture, with its settings inside", self._save, "png")
         self.save_gif = self._button("Save GIF", "film", "The whole run as an animation", self._save, "gif")
         self.show_code = self._button("Show the code", "code", "Python that makes exactly this picture", self._on_code)
-        self.curve = Curves("class score") if curve else None
-        self.marks = W.HTML()  # what the numbers in the curve stand for
+        self.curve: Any = Curves("class score") if curve else None
         self._begun = 0  # the step at which it was last started, or went on
         self._still: Any = None  # the picture in the notebook's file, once the widget is on a page
         self._names: list[str] = []  # of the images, for the curve; without any, it shows the class labels
@@ -243,8 +240,7 @@ class RunPanel(JobPanel):
         self, controls: Any, stage: list[Any], more_buttons: Sequence[Any] = (), strip: Sequence[Any] = ()
     ) -> None:
         """What is chosen at the left; beside it what drives the run, what grows, and what is done with it."""
-        with suppress(VizkitError):
-            self._show_start(self._new_ascent())
+        self._show_start(self._new_ascent())  # what cannot be is an error here, rather than at Start
         files = self._row([*more_buttons, self.save_png, self.save_gif, self.show_code])
         grown = W.Box(stage, layout=self._wide).add_class("vizkit-columns")
         parts = [*self._driver(), grown, self.timeline, files, self.code, *strip]
@@ -272,10 +268,6 @@ class RunPanel(JobPanel):
         self._begun, self._following = ascent.step, True
         self._say("")
         return ascent
-
-    def _live(self) -> dict[str, Any]:
-        """What the knobs say that act in a run."""
-        raise NotImplementedError
 
     def _end(self, ascent: Ascent) -> None:
         with suppress(Exception):  # what is wrong with it, the step that failed has said
@@ -319,17 +311,14 @@ class RunPanel(JobPanel):
             self._show_code()
 
     def _show_start(self, ascent: Ascent) -> None:
-        """An ascent that has made no step: before the first run, an axis for its curve."""
-        if self.ascent is None:
-            self._draw_curve(ascent)
+        """An ascent that has made no step: an axis for its curve."""
+        self._draw_curve(ascent)
 
     def _draw_curve(self, ascent: Ascent) -> None:
         if self.curve:
             marks, words = figures.turned(ascent), curve_words(ascent, self._names)
             how = {"reach": figures.reach(ascent), "marks": marks, "words": words}
             self.curve.grow(lambda: figures.score_lines(ascent, self._names), not self.growing, **how)
-            told = (f"<b>{number}</b> at step {step}: {escape(what)}" for number, step, what in marks)
-            self.marks.value = f"<div class=vizkit-note>{'<br>'.join(told)}</div>"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """The widget; before it goes the picture, which stays in the notebook's file for viewers without widgets. Where

@@ -123,13 +123,11 @@ class RunLoop:
         self.worked += worked
         self._show()
         await asyncio.sleep(REST)
-        while True:
-            if self._running.end:
-                raise Stopped
-            if self.state != "paused":
-                break
+        while self.state == "paused" and not self._running.end:
             self._show()
             await asyncio.sleep(0.03)
+        if self._running.end:
+            raise Stopped
         self._slice_began = time.perf_counter()
 
     def _begin(self, work: Any) -> Job:
