@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torchvision.transforms.functional import gaussian_blur as torchvision_blur
+from torchvision.transforms import functional as vision
 
 from .checks import check_name
 from .errors import VizkitError
@@ -311,10 +311,9 @@ def gaussian_blur(image: Tensor, strength: float, step: int, every: int = 1, fir
     radius = min(round(4 * strength), min(image.shape[-2:]) - 1)
     if not radius:
         return image
-    for dim in (2, 3):  # the mirror stands beyond the last pixel, as in scipy, where torchvision's stands on it
-        ends = image.narrow(dim, 0, radius).flip(dim), image.narrow(dim, -radius, radius).flip(dim)
-        image = torch.cat([ends[0], image, ends[1]], dim)
-    return torchvision_blur(image, [2 * radius + 1] * 2, [strength] * 2)[:, :, radius:-radius, radius:-radius]
+    # The mirror stands beyond the last pixel, as in scipy, where that of the blur itself stands on it.
+    image = vision.pad(image, [radius], padding_mode="symmetric")
+    return vision.gaussian_blur(image, [2 * radius + 1] * 2, [strength] * 2)[:, :, radius:-radius, radius:-radius]
 
 
 @kind("projection", strengths=(1e-4, 0.3), default=0.01)
@@ -397,8 +396,7 @@ def shake(image: Tensor, strength: float, generator: torch.Generator, turn: floa
     the view `jitter`. tf-keras-vis (tf_keras_vis/activation_maximization/input_modifiers.py).
     """
     angle = turn * float(2 * torch.rand(1, generator=generator) - 1)
-    rolled: Tensor = jitter.function(image, strength, generator)
-    return _window(rolled, turn=angle)
+    return _window(jitter.function(image, strength, generator), turn=angle)
 
 
 def _from(image: Tensor, low: Tensor | None, about: str) -> Tensor:

@@ -3,9 +3,8 @@
 from .activations import Activations, watched
 from .checkpoints import load_weights
 from .classifier import Classifier, as_device, resized
-from .loading import as_classifier, downloaded, load, networks
-from .loading import small_network as small_network
+from .loading import as_classifier, downloaded, load, networks, small_network
 from .small_cnn import small_cnn
 
 __all__ = ["Activations", "Classifier", "as_classifier", "as_device", "downloaded", "load", "load_weights", "networks"]
-__all__ += ["resized", "small_cnn", "watched"]
+__all__ += ["resized", "small_cnn", "small_network", "watched"]

@@ -242,10 +242,8 @@ class Classifier:
         first = first_convolution(truth.network) or 1
         fitting = [n for n in {first, 3, 1} if takes(truth, torch.zeros(1, n, self.height, self.width))]
         if len(fitting) > 1:
-            several = " or ".join(map(str, sorted(fitting)))
-            raise VizkitError(
-                f"{self.name} takes images of {several} channels. Give mean and std as lists, one a channel."
-            )
+            what = f"{self.name} takes images of {' or '.join(map(str, sorted(fitting)))} channels"
+            raise VizkitError(f"{what}. Give mean and std as lists, one a channel.")
         return fitting[0] if fitting else first
 
 

@@ -128,10 +128,9 @@ def _with_weights(name: str, version: torchvision.models.Weights) -> nn.Module:
     """torchvision's `name` with its published weights, from the cache or the network; whole, or an error."""
     file = _file(version)
     try:
-        network: nn.Module = torchvision.models.get_model(name, weights=version)
+        return torchvision.models.get_model(name, weights=version)
     except Exception as error:
         is_missing = isinstance(error, OSError)  # urllib's URLError is one
         trouble = "could not be downloaded" if is_missing else f"are damaged or another network's: delete {file}"
         remedy = f"Load again, or put {version.url} at {file}. vizkit.load() needs no download."
         raise VizkitError(f"The weights of {name} {trouble}. {remedy} It said: {str(error)[:300]}") from error
-    return network
