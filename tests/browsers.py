@@ -50,7 +50,7 @@ WATCH = """
     } catch (error) { /* replaced by a newer one before it was read */ }
   };
   setInterval(() => {
-    note("img.vizkit-picture, .vizkit-picture img, .vizkit-compared img", window.pictures);
+    note("img.vizkit-picture, .vizkit-picture img, .vizkit-model img", window.pictures);
     const curve = document.querySelector(".vizkit-plot .vizkit-line");
     if (curve) window.curves.add(curve.getAttribute("d"));
     const line = document.querySelector(".vizkit-row .vizkit-note");
@@ -529,7 +529,7 @@ def walk(explorer: ExplorerPage, name: str) -> None:
 
 def walk_compare(compare: ExplorerPage, name: str, folder: Path) -> None:
     """The same with the notebook of `with_compare`."""
-    captions = compare.root.locator(".vizkit-compared .vizkit-caption")
+    captions = compare.root.locator(".vizkit-model .vizkit-caption")
     expect(captions).to_have_count(3)
     compare.search("strawb")
     expect(compare.root.locator(".widget-select option")).to_have_count(1)
@@ -541,7 +541,7 @@ def walk_compare(compare: ExplorerPage, name: str, folder: Path) -> None:
     texts = captions.all_inner_texts()
     assert [text.split("\n")[0] for text in texts] == ["none", "L2", "L1"]
     assert len({text.split("step")[1].split(",")[0] for text in texts}) == 1  # one timeline for all
-    images = compare.root.locator(".vizkit-compared img")
+    images = compare.root.locator(".vizkit-model img")
     sources = images.evaluate_all("images => images.map(i => i.src)")
     timeline = compare.root.locator(".vizkit-timeline").first
     compare.slide(timeline, "Home")

@@ -51,13 +51,12 @@ class LogKnob(W.VBox):
     def value(self, value: float) -> None:
         """Any value, between the round ones if need be."""
         options = _round_numbers(*self.range, value)
-        old = self.slider
-        if old and list(old.options) == options:
-            old.value = value
+        if self.slider and list(self.slider.options) == options:
+            self.slider.value = value
             return
         # A new slider: the browser's loses its place when the options of an old one change.
-        self.slider = self._knob(W.SelectionSlider, self._label, self._then, options=options, value=value)
-        self.children = (self.slider,)
+        made = self._knob(W.SelectionSlider, self._label, self._then, options=options, value=value)
+        old, self.slider, self.children = self.slider, made, (made,)
         if old:
             old.style.close()
             old.close()

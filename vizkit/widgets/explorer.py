@@ -59,7 +59,7 @@ class Explorer(RunPanel):
         self._show_network(self.net, self.controls.picker.target)
         stage = W.VBox([self.picture, self.caption]).add_class("vizkit-stage")
         grown = [stage, self.curve.add_class("vizkit-stage")]
-        self._arrange_columns(self.controls, grown, [self.keep], [self.strip])
+        self._arrange_columns(self.controls, grown, [self.keep], self.strip)
         hand_back_memory()
 
     # What a person sees.

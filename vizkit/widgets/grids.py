@@ -27,15 +27,15 @@ class CardPanel(RunPanel):
         self._names, self._recipe = names, recipe
         self.pictures = [Picture() for _ in names]
         self.captions = [W.HTML(_caption(name)) for name in names]
-        self.cards: list[Any] = [W.VBox(pair) for pair in zip(self.pictures, self.captions, strict=True)]
+        pairs = zip(self.pictures, self.captions, strict=True)
+        self.cards: list[Any] = [W.VBox(pair).add_class("vizkit-model") for pair in pairs]
         self.steps = self.field(W.BoundedIntText, "Steps", value=recipe.steps, min=0, max=MOST_STEPS)
         self.seed = self.field(W.IntText, "Seed", value=seed)
         self._say("Press Start: all of them grow at once.")
         self.steps.observe(lambda _: self._turn("steps"), "value")
 
     def _new_ascent(self) -> Ascent:
-        steps, seed = self.steps.value, self.seed.value
-        return ascend(self.net, self.targets, recipe=self._recipe, steps=steps, seed=seed)
+        return ascend(self.net, self.targets, recipe=self._recipe, seed=self.seed.value, **self._live())
 
     def _live(self) -> dict[str, Any]:
         return {"steps": self.steps.value}
@@ -89,8 +89,6 @@ class Compare(CardPanel):
         recipe = recipe.but(regularizer=recipe.regularizer + side_by_side(each))
         super().__init__(net, [str(name) for name in regularizers], recipe, seed)
         self.picker = ClassPicker(self.field, net, target)
-        for card in self.cards:
-            card.add_class("vizkit-compared")
         chosen = W.VBox([self.picker, self.steps, self.seed]).add_class("vizkit-controls")
         self._arrange_columns(chosen, [*self.cards, self.curve.add_class("vizkit-under")])
 

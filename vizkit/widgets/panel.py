@@ -236,14 +236,12 @@ class RunPanel(JobPanel):
         """Whether a run is going, so that knobs act on it."""
         return self.loop.busy and self.loop.work is self.ascent
 
-    def _arrange_columns(
-        self, controls: Any, stage: list[Any], more_buttons: Sequence[Any] = (), strip: Sequence[Any] = ()
-    ) -> None:
+    def _arrange_columns(self, controls: Any, stage: list[Any], buttons: Sequence[Any] = (), *below: Any) -> None:
         """What is chosen at the left; beside it what drives the run, what grows, and what is done with it."""
         self._show_start(self._new_ascent())  # what cannot be is an error here, rather than at Start
-        files = self._row([*more_buttons, self.save_png, self.save_gif, self.show_code])
+        files = self._row([*buttons, self.save_png, self.save_gif, self.show_code])
         grown = W.Box(stage, layout=self._wide).add_class("vizkit-columns")
-        parts = [*self._driver(), grown, self.timeline, files, self.code, *strip]
+        parts = [*self._driver(), grown, self.timeline, files, self.code, *below]
         show = W.VBox(parts, layout=self._wide).add_class("vizkit-show")
         self._arrange([W.Box([controls, show], layout=self._wide).add_class("vizkit-columns")])
 
