@@ -125,7 +125,7 @@ class Settings:
                 near = difflib.get_close_matches(name, known, n=1) or known
                 raise VizkitError(f'No setting "{name}". Nearest: {", ".join(near)}.')
         own: dict[str, Any] = {"optimizer_options": {}, "learning_rate": None} if "optimizer" in changes else {}
-        return replace(self, **(own | changes))
+        return replace(self, **(own | changes)) if changes else self
 
     def make_optimizer(self, parameters: Tensor) -> torch.optim.Optimizer:
         """A fresh optimizer, which descends as torch's do. One of people's own brings its rate where none is set."""

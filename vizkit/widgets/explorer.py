@@ -54,9 +54,7 @@ class Explorer(RunPanel):
         self.picture.children += (self.invitation,)
         self.strip = W.Box().add_class("vizkit-strip")
         self.keep = self._button("Keep", "thumb-tack", "Add this picture to the strip below", self._on_keep)
-        chosen = as_recipe(recipe, self.net)
-        self.controls.set(chosen.but(**settings) if settings else chosen)
-        self._show_network(self.net, self.controls.picker.target)
+        self.controls.set(as_recipe(recipe, self.net).but(**settings))
         stage = W.VBox([self.picture, self.caption]).add_class("vizkit-stage")
         grown = [stage, self.curve.add_class("vizkit-stage")]
         self._arrange_columns(self.controls, grown, [self.keep], self.strip)
@@ -71,26 +69,21 @@ class Explorer(RunPanel):
             self._on_start_image()
             self._say(f"{self.net.name} is ready. Choose a class and press Start.")
         super()._render()
-        if self.ascent is None:
-            self._show_loading()
         if not self.loader.busy:  # the network on the list is the one that is there, whatever became of another
             self.controls.network.value = self.net.name
         self.keep.disabled = self._shown is None
         self.controls.hold(self.growing, self.ascent.targets[0] if self.ascent else 0)
 
     def _show_progress(self, *how_far: Any) -> None:
+        """Of a network that is on its way: how much of a download is there, and for how long it has been coming."""
         if self.loader.busy:
-            self._show_loading()
+            name = str(self.loader.work)
+            there, whole = downloaded(name)
+            megabytes = f", {there:.0f} of {whole:.0f} MB" if whole else ""
+            self.progress.value = there / (whole or 1)
+            self.remaining.value = note(f"loading {name}{megabytes}, {self.loader.worked:.0f} s", often=True)
         else:
             super()._show_progress(*how_far)
-
-    def _show_loading(self) -> None:
-        """Of a network that is on its way: how much of a download is there, and for how long it has been coming."""
-        name, busy = str(self.loader.work), self.loader.busy
-        there, whole = downloaded(name) if busy else (0, 0)
-        megabytes = f", {there:.0f} of {whole:.0f} MB" if whole else ""
-        said = note(f"loading {name}{megabytes}, {self.loader.worked:.0f} s", often=True)
-        self.progress.value, self.remaining.value = there / (whole or 1), said if busy else ""
 
     def _show_start(self, ascent: Ascent) -> None:
         """The start image, and, before the first run, what to do."""
@@ -117,13 +110,13 @@ class Explorer(RunPanel):
             self._judged = ascent, step, str(judging.second_opinion(frame.pictures[:1], ascent.targets[0])[0])
         return self._judged[2] if asked else ""
 
-    def _show_network(self, net: Classifier, target: Any = None) -> None:
+    def _show_network(self, net: Classifier) -> None:
         """The classes of `net`; where nobody has turned a knob, what suits it instead of what suited the last."""
         preset = self.controls.preset.value
         if preset != NO_PRESET:
             self.controls.set(as_recipe(None if preset == as_recipe(None, self.net).name else preset, net))
         self.net = net
-        self.controls.picker.show(net, target)
+        self.controls.picker.show(net)
 
     # What a person does.
 

@@ -135,7 +135,8 @@ class JobPanel(W.VBox):
         left = self.loop.worked / max(done - begun, 1) * (total - done)
         duration = f"{left:.0f} s" if left < 100 else f"{left / 60:.0f} min"
         ends = "; ■ ends this cell" if self._in_cell else ""
-        texts = {"ready": f"{total - done} steps to go on {place}", "paused": f"paused at step {done} of {total}"}
+        texts = {"ready": f"{total - done} steps to go on {place}" if total else ""}
+        texts["paused"] = f"paused at step {done} of {total}"
         texts["running"] = f"step {done} of {total}, {duration} left on {place}{ends}"
         self.progress.value = done / max(total, 1)
         text = texts.get(self.loop.state, f"{self.loop.state} at step {done}")
@@ -291,6 +292,7 @@ class RunPanel(JobPanel):
         for control in (self.save_png, self.save_gif, self.timeline):
             control.disabled = not self._can_go_on
         if self.ascent is None:
+            self._show_progress(0, 0, "")
             return
         # As all is at this moment: in another thread the run may be making a step.
         ascent, frames, history = self.ascent, dict(self.ascent.frames), self.ascent.history[:]
