@@ -285,7 +285,7 @@ def test_everything_has_a_name_and_the_keyboard_does_it_all(lab):
 
     # What is to be seen, and what happened, in words.
     model = r"class model of boxer on efficientnet_lite0, step 0, score -?[\d.]+"
-    curve = r"score curve: boxer from -?[\d.]+ to -?[\d.]+ in \d+ steps; strongest rival: .+ -?[\d.]+"
+    curve = r"class score: boxer from -?[\d.]+ to -?[\d.]+, strongest rival: .+ from -?[\d.]+ to -?[\d.]+"
     images = explorer.root.locator("img")
     expect(images).to_have_count(2)
     for index in range(2):

@@ -1,6 +1,10 @@
 """Curves as the page draws them: what is sent to it."""
 
 import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -50,3 +54,26 @@ def test_the_page_draws_what_the_figure_draws(tiny, penalty):
     for one, other in zip(figure, page, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3)
     assert explorer.curve.shown["reach"] == axes.get_xlim()[1]
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="no node to run JavaScript with")
+def test_those_who_cannot_see_a_curve_hear_where_each_line_begins_and_ends(tiny, tmp_path):
+    module = tmp_path / "curves.mjs"
+    module.write_text(Path(curves.__file__).with_name("curves.js").read_text())
+
+    def heard(explorer):
+        code = f"import {{ spoken }} from '{module.as_uri()}'; console.log(spoken({json.dumps(explorer.curve.shown)}))"
+        node = ["node", "--input-type=module", "-e", code]
+        return subprocess.run(node, capture_output=True, text=True, check=True).stdout.strip()
+
+    explorer = vizkit.Explorer(tiny, "star", regularizer=vizkit.jitter(1), steps=6)
+    assert heard(explorer) == "class score: empty axes, before the first step"
+    *steps, result = explorer.run().history
+    number = r"(-?[\d.]+)"
+    rival = re.escape(f"strongest rival: {tiny.labels[steps[-1].rivals[0]]}")
+    words = (
+        f"class score: star from {number} to {number}, {rival} from {number} to {number}, the whole picture {number}"
+    )
+    numbers = [float(one) for one in re.fullmatch(words, heard(explorer)).groups()]
+    ends = [steps[0].score, steps[-1].score, steps[0].rival_scores[0], steps[-1].rival_scores[0], result.score]
+    assert numbers == pytest.approx(ends, abs=0.06)

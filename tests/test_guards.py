@@ -312,7 +312,7 @@ def test_one_score_has_a_probability_of_its_own_and_no_rival():
     explorer = vizkit.Explorer(net, steps=2)
     explorer.run()
     assert "rival" not in explorer.caption.value
-    assert "rival" not in explorer.curve.shown["words"]
+    assert "rival" not in str(explorer.curve.shown["lines"])
 
 
 def test_many_labels_each_have_a_probability_of_their_own():

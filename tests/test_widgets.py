@@ -404,8 +404,6 @@ def test_images_come_with_words(tiny, explorer):
     explorer.keep.click()
     words = f"class model of star on {tiny.name}, step 4, score {ascent.history[-1].score:.1f}"
     assert explorer.picture.words.value == explorer.strip.children[0].children[0].words.value == words
-    assert explorer.curve.shown["words"].startswith(f"score curve: star from {ascent.history[0].score:.1f} to ")
-    assert f"strongest rival: {tiny.labels[ascent.history[-1].rivals[0]]}" in explorer.curve.shown["words"]
 
 
 @live

@@ -48,6 +48,13 @@ function explained([number, step, words]) {
   return line;
 }
 
+export function spoken({ measured, lines }) {  // for those who cannot see it
+  const one = (value) => value.toFixed(1);
+  const told = lines.filter((line) => line.label && line.points.length).map(({ label, points }) =>
+    points.length > 1 ? `${label} from ${one(points[0][1])} to ${one(points.at(-1)[1])}` : `${label} ${one(points[0][1])}`);
+  return `${measured}: ${told.join(", ") || "empty axes, before the first step"}`;
+}
+
 const dashes = (line) => (line.style === "--" ? { "stroke-dasharray": "6 3" } : {});
 
 function render({ model, el }) {
@@ -81,7 +88,7 @@ function render({ model, el }) {
     if (!shown.lines || !width || !height) return;
     name(shown);
     turned.replaceChildren(...(shown.marks || []).map(explained));
-    svg.setAttribute("aria-label", shown.words);
+    svg.setAttribute("aria-label", shown.words ?? spoken(shown));
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     svg.replaceChildren();
     const [right, bottom] = [width - RIGHT, height - BOTTOM], range = bounds(shown), [low, high] = range || [0, 1];

@@ -28,8 +28,9 @@ class Curves(anywidget.AnyWidget):
         self.add_class("vizkit-curves")
 
     def grow(self, lines: Callable[[], Sequence[Line]], at_once: bool, **how: Any) -> None:
-        """Shows them anew, if it is time to. `how`: the `words`; how many steps there is room for, `reach`; what is
-        always in sight, `least` and `most`; the `marks`, each with its number, step and words."""
+        """Shows them anew, if it is time to. `how`: how many steps there is room for, `reach`; what is always in sight,
+        `least` and `most`; the `marks`, each with its number, step and words; the `words` for those who cannot see it,
+        if they are other than where each line begins and ends."""
         if at_once or time.perf_counter() - self._drawn > EVERY:
             self._drawn = time.perf_counter()
             self.shown = {"measured": self._measured, "lines": [_plain(line) for line in lines()], **how}

@@ -21,7 +21,7 @@ from ..networks import Classifier
 from ..saved import write_whole
 from .cells import replace_panels_of_this_cell
 from .curves import Curves
-from .parts import Page, curve_words, download_link, error_text, note, unused_name
+from .parts import Page, download_link, error_text, note, unused_name
 from .run_loop import RunLoop
 from .words import HELP
 
@@ -316,8 +316,7 @@ class RunPanel(JobPanel):
 
     def _draw_curve(self, ascent: Ascent) -> None:
         if self.curve:
-            marks, words = figures.turned(ascent), curve_words(ascent, self._names)
-            how = {"reach": figures.reach(ascent), "marks": marks, "words": words}
+            how = {"reach": figures.reach(ascent), "marks": figures.turned(ascent)}
             self.curve.grow(lambda: figures.score_lines(ascent, self._names), not self.growing, **how)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:

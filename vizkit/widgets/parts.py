@@ -7,7 +7,7 @@ import os
 import re
 import traceback
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from html import escape
 from pathlib import Path
@@ -17,7 +17,6 @@ import ipywidgets as W
 import torch
 from PIL import Image
 
-from ..ascent import Ascent
 from ..errors import VizkitError
 from ..images import Pictures, png
 
@@ -78,17 +77,6 @@ def encode(picture: Pictures) -> tuple[str, bytes]:
     stream = io.BytesIO()
     Image.fromarray(picture).save(stream, "jpeg", quality=88, subsampling=0)
     return "jpeg", stream.getvalue()
-
-
-def curve_words(ascent: Ascent, names: Sequence[str] = ()) -> str:
-    """What the score curve shows, in words."""
-    history, names = ascent.history[:], names or ascent.labels
-    if not history:
-        return "score curve: empty axes, before the first step"
-    scores = zip(names, history[0].scores, history[-1].scores, strict=True)
-    text = ", ".join(f"{name} from {first:.1f} to {last:.1f}" for name, first, last in scores)
-    rival = f"; strongest rival: {ascent.net.labels[history[-1].rivals[0]]} {history[-1].rival_scores[0]:.1f}"
-    return f"score curve: {text} in {ascent.step} steps{rival if len(names) == 1 < len(ascent.net.labels) else ''}"
 
 
 def unused_name(labels: Iterable[str], ending: str) -> Path:
