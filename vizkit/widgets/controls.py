@@ -284,10 +284,9 @@ class Controls(W.VBox):
     def hold(self, running: bool, target: int) -> None:
         """What cannot act in a run is out of reach while one is going, of the class `target`. Another class may be
         chosen, and is said to wait; so may a start and a seed: they are plainly of the next."""
-        if running and self.picker.target != target:
-            self.picker.guess.value = WAITS
-        elif self.picker.guess.value == WAITS:
-            self.picker.guess.value = ""
+        waits = running and self.picker.target != target
+        if waits or self.picker.guess.value == WAITS:
+            self.picker.guess.value = WAITS if waits else ""
         for knob in (self.network, self.preset, self.schedule, self.optimizer, self.basis):
             knob.disabled = running
             knob.tooltip = "This cannot act in a run: stop it first" if running else HELP[knob.description]
