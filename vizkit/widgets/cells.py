@@ -18,10 +18,9 @@ def replace_panels_of_this_cell(panel: Any) -> None:
     if cells.get(cell, (run,))[0] != run:
         for old in cells.pop(cell)[1]:
             old.close()
+            # Out keeps what the last line of a cell gave: of a closed panel it need not.
             for number in [number for number, output in shell.user_ns["_oh"].items() if output is old]:
-                del shell.user_ns["_oh"][
-                    number
-                ]  # Out keeps what the last line of a cell gave: of a closed panel it need not
+                del shell.user_ns["_oh"][number]
                 for kept in (shell.user_ns, shell.user_ns_hidden):
                     kept.pop(f"_{number}", None)
     cells.setdefault(cell, (run, WeakSet()))[1].add(panel)
