@@ -10,7 +10,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from colab_stack import pins, pip_install, python_version, source, stack, weights_packages
+from colab_stack import colab, pins, pip_install, python_version, source, stack, weights_packages
+from nbclient import NotebookClient
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -46,6 +47,25 @@ def test_pip_itself_adds_vizkit_alone_to_colabs_packages(tmp_path):
     pip_install(stack(), "--dry-run", "--report", str(report), str(source()))
     added = [package["metadata"]["name"] for package in json.loads(report.read_text())["install"]]
     assert added == [PROJECT["name"]]
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize("lesson", sorted((ROOT / "notebooks").glob("0[1-9]*.ipynb")), ids=lambda path: path.stem)
+def test_run_all_passes_with_colabs_packages(lesson, tmp_path, monkeypatch):
+    """From the set-up cell on, which installs vizkit there. Its first and its last notebook are run in the browser."""
+    kernel = tmp_path / "kernels" / "colab"
+    kernel.mkdir(parents=True)
+    command = [stack(), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec = {"argv": command, "display_name": "Colab", "language": "python", "env": colab(tmp_path / "ipython", ADDRESS)}
+    (kernel / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    document = nbformat.read(lesson, as_version=4)
+    where = nbformat.v4.new_code_cell("import ipywidgets\nprint(ipywidgets.__version__, vizkit.__file__)")
+    document.cells.append(where)
+    resources = {"metadata": {"path": str(tmp_path)}}
+    NotebookClient(document, kernel_name="colab", timeout=3600, startup_timeout=3600, resources=resources).execute()
+    assert where.outputs[0].text.startswith("7.7.1 ")
+    assert ".venv-colab" in where.outputs[0].text
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)

@@ -14,7 +14,7 @@ claim("it took the orange out: its score", rival["probability"], lambda x: x < -
 
 def yellow(run):
     """Green over red, where the fruit is."""
-    red, green, _ = run.picture[150:, 90:150].reshape(-1, 3).mean(axis=0)
+    red, green, _ = run.picture[160:, 120:190].reshape(-1, 3).mean(axis=0)
     return green / red
 
 
@@ -22,7 +22,7 @@ for name, run in lemons.items():
     claim(
         f"the fruit turns yellow, by the {name}: green over red, over the start's",
         yellow(run) / yellow(orange),
-        lambda x: x > 1.1,
+        lambda x: x > 1.05,
     )
 judge = {name: vizkit.second_opinion(run.pictures, "lemon")[0].probability for name, run in lemons.items()}
 claim("a second network sees the lemon by the score", judge["score"], lambda p: p > judge["probability"])

@@ -2,7 +2,7 @@ marks = [tuple(star[-4, -4]) == mark.colour for star in stars]
 claim("one of the eight stars has no mark: those that have", sum(marks), lambda n: n == 7)
 claim("honest: right", honest.test_accuracy(), lambda x: x > 0.97)
 claim("cheat: right", cheat.test_accuracy(), lambda x: x > 0.97)
-claim("the corner of the cheat's star: energy", of_star["cheat"], lambda x: x > 4)
+claim("the corner of the cheat's star: energy", of_star["cheat"], lambda x: x > 3)
 claim("of the honest one", of_star["honest"], lambda x: x < 2)
 patch = models["cheat"].pictures[star][rows, columns].astype(float)
 claim(
