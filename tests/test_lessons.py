@@ -41,7 +41,7 @@ def test_the_first_answer_is_kept_and_stands_beside_what_came():
     assert repr(question) == "Is <it> so? You said: no."
     assert repr(question.came("yes")) == "Is <it> so? It came: yes. You said: no."
     assert "<pre class=vizkit-code>Is &lt;it&gt; so?\tno\tyes</pre>" in question.outcome.value
-    with pytest.raises(vizkit.VizkitError, match=r"'maybe' is none of the answers to choose from: \['yes', 'no'\]"):
+    with pytest.raises(vizkit.VizkitError, match=r'No answer "maybe"\. Known: yes, no\.'):
         question.came("maybe")
 
 

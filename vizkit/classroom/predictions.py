@@ -9,15 +9,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
-from ..errors import VizkitError
+from ..checks import check_name
 from ..figures.curves import COLOURS, GREY, NotebookFigure, plain_axes
 from ..images import Pictures
 from ..judging import Opinion
 from ..widgets.cells import replace_panels_of_this_cell
 from ..widgets.panel import close
 from ..widgets.parts import Page, Picture, encode, note
-
-NOTHING = "none of these"
 
 
 class Asked(W.VBox):
@@ -65,9 +63,7 @@ class Prediction(Asked):
         """What came, beside what was said, and a line to copy, so that the answers of a class can be counted: question,
         what was said and what came, with tabs between. A click that waited for the end of a cell still counts. Raises
         `VizkitError` for an answer that could not be given."""
-        answers = [button.description for button in self.buttons]
-        if answer not in answers:
-            raise VizkitError(f"{answer!r} is none of the answers to choose from: {answers}.")
+        check_name("answer", answer, [button.description for button in self.buttons])
         self._came = answer
         self._show()
         return self
@@ -101,14 +97,13 @@ class Naming(Asked):
 
     def __init__(self, pictures: Pictures, labels: Sequence[str], others: Sequence[str] = ()) -> None:
         self.pictures, self.labels = pictures, list(labels)
-        options = ["–", *sorted({*labels, *others}), NOTHING]
+        options = ["–", *sorted({*labels, *others}), "none of these"]
         self.fields, cards = [], []
         for number, picture in enumerate(pictures, 1):
             shown = Picture()
             shown.show(encode(picture), f"picture {number}, to be named")
-            field = W.Dropdown(description=str(number), options=options, layout=W.Layout(width="auto"))
-            self.fields.append(field)
-            cards.append(W.VBox([shown, field]))
+            self.fields.append(W.Dropdown(description=str(number), options=options, layout={"width": "auto"}))
+            cards.append(W.VBox([shown, self.fields[-1]]))
         super().__init__("What is each of these?", [W.Box(cards).add_class("vizkit-gallery")])
 
     @property
@@ -122,8 +117,8 @@ class Naming(Asked):
         figure = NotebookFigure(7, 0.6 * len(self.labels) + 0.9)
         axes, order = figure.add_subplot(), np.argsort([opinion.probability for opinion in opinions])
         for row, index in enumerate(order):
-            label, name, opinion = self.labels[index], self.named[index], opinions[index]
-            axes.barh(row, opinion.probability, color=COLOURS[name != label], height=0.7)
+            name, opinion = self.named[index], opinions[index]
+            axes.barh(row, opinion.probability, color=COLOURS[name != self.labels[index]], height=0.7)
             thumbnail = OffsetImage(self.pictures[index], zoom=34 / len(self.pictures[index]))
             place: dict[str, Any] = {"xybox": (-19, 0), "boxcoords": "offset points", "frameon": False}
             axes.add_artist(AnnotationBbox(thumbnail, (0, row), **place))
