@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 
 from ..ascent import Ascent
 from ..figures.curves import COLOURS, GREY, Line, NotebookFigure, plain_axes
 from ..images import Pictures
-from .predictions import Naming as Naming
-from .predictions import Prediction as Prediction
+from .predictions import Naming, Prediction  # noqa: F401  part of what lessons use
 from .training import Training
 
 
@@ -48,8 +46,7 @@ def score_changes(ascents: Sequence[Ascent], names: Sequence[str], rival: str) -
     axes = figure.add_subplot()
     for group, label in enumerate((ascents[0].labels[0], rival)):
         index, places = ascents[0].net.index(label), np.arange(len(ascents)) + 0.4 * group - 0.2
-        with torch.no_grad():
-            heights = [(one.net(one.image) - one.net(one.start_image))[0, index].item() for one in ascents]
+        heights = [(one.net(one.image) - one.net(one.start_image))[0, index].item() for one in ascents]
         bars = axes.bar(places, heights, 0.38, color=COLOURS[group], label=label)
         axes.bar_label(bars, fmt="%+.1f", color=GREY)
     axes.axhline(0, color=GREY, linewidth=0.8)

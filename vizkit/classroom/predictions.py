@@ -120,8 +120,8 @@ class Naming(Asked):
             name, opinion = self.named[index], opinions[index]
             axes.barh(row, opinion.probability, color=COLOURS[name != self.labels[index]], height=0.7)
             thumbnail = OffsetImage(self.pictures[index], zoom=34 / len(self.pictures[index]))
-            place: dict[str, Any] = {"xybox": (-19, 0), "boxcoords": "offset points", "frameon": False}
-            axes.add_artist(AnnotationBbox(thumbnail, (0, row), **place))
+            beside = AnnotationBbox(thumbnail, (0, row), xybox=(-19, 0), boxcoords="offset points", frameon=False)
+            axes.add_artist(beside)
             axes.text(opinion.probability, row, f"  judge: {opinion.seen}; you: {name}", color=GREY, va="center")
         axes.set_yticks(range(len(order)), [self.labels[index] for index in order], color=GREY)
         axes.tick_params(axis="y", pad=40, length=0)
