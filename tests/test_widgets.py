@@ -514,14 +514,14 @@ async def test_a_finished_run_goes_on_with_the_knobs_as_they_are_then(tiny):
 
 @live
 async def test_a_knob_that_is_turned_gives_the_run_as_many_steps_again(tiny):
-    explorer = vizkit.Explorer(tiny, "star", steps=60)
+    explorer = vizkit.Explorer(tiny, "star", steps=1000)
     explorer.start.click()
     await until(lambda: explorer.ascent.step > 5)
     explorer.pause.click()
     await until(lambda: "paused" in explorer.remaining.value)
     turned = explorer.ascent.step
     explorer.controls.penalties.rows[0].kind.value = "l2"
-    assert (explorer.ascent.steps, explorer.controls.steps.value) == (turned + 60, 60)
+    assert (explorer.ascent.steps, explorer.controls.steps.value) == (turned + 1000, 1000)
     explorer.controls.steps.value = turned + 2
     assert explorer.ascent.steps == turned + 2
     explorer.pause.click()
