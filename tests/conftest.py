@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from playwright._impl._driver import compute_driver_executable
 from torch import nn
 
 import vizkit
@@ -74,6 +75,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def own_regularizers(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test registers is gone after it."""
     monkeypatch.setattr(vizkit.regularizers, "_known", vizkit.regularizers.catalogue())
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """What runs JavaScript: it comes with playwright, so that no machine is without."""
+    return str(compute_driver_executable()[0])
 
 
 @pytest.fixture(scope="session")

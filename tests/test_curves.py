@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -56,15 +55,14 @@ def test_the_page_draws_what_the_figure_draws(tiny, penalty):
     assert explorer.curve.shown["reach"] == axes.get_xlim()[1]
 
 
-@pytest.mark.skipif(not shutil.which("node"), reason="no node to run JavaScript with")
-def test_those_who_cannot_see_a_curve_hear_where_each_line_begins_and_ends(tiny, tmp_path):
+def test_those_who_cannot_see_a_curve_hear_where_each_line_begins_and_ends(tiny, node, tmp_path):
     module = tmp_path / "curves.mjs"
     module.write_text(Path(curves.__file__).with_name("curves.js").read_text())
 
     def heard(explorer):
         code = f"import {{ spoken }} from '{module.as_uri()}'; console.log(spoken({json.dumps(explorer.curve.shown)}))"
-        node = ["node", "--input-type=module", "-e", code]
-        return subprocess.run(node, capture_output=True, text=True, check=True).stdout.strip()
+        command = [node, "--input-type=module", "-e", code]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     explorer = vizkit.Explorer(tiny, "star", regularizer=vizkit.jitter(1), steps=6)
     assert heard(explorer) == "class score: empty axes, before the first step"

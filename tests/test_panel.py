@@ -1,7 +1,6 @@
 """What all panels share, without a browser: interrupts, and how panels come and go."""
 
 import gc
-import shutil
 import subprocess
 import weakref
 from pathlib import Path
@@ -164,9 +163,8 @@ def test_each_panel_brings_its_style_sheet_and_its_script_once(tiny):
         assert "aria-label" in pages[0]._esm
 
 
-@pytest.mark.skipif(not shutil.which("node"), reason="no node to read JavaScript with")
 @pytest.mark.parametrize("name", ["page.js", "clock.js", "curves.js"])
-def test_the_scripts_are_javascript(name, tmp_path):
+def test_the_scripts_are_javascript(name, node, tmp_path):
     module = tmp_path / f"{name}.mjs"
     module.write_text((Path(vizkit.widgets.__file__).parent / name).read_text())
-    subprocess.run(["node", "--check", str(module)], check=True)
+    subprocess.run([node, "--check", str(module)], check=True)

@@ -730,13 +730,14 @@ async def test_a_regularizer_of_ones_own_is_on_the_list_with_a_slider_of_its_own
     assert explorer.ascent.picture.max() == 0
 
 
+def unreachable(name):
+    raise VizkitError(f"The weights of {name} are not on this machine.")
+
+
 @live
 async def test_a_network_that_cannot_be_loaded_is_a_sentence_and_the_old_one_stays(tiny, monkeypatch):
-    def load(name):
-        raise VizkitError(f"The weights of {name} are not on this machine.")
-
     explorer = vizkit.Explorer(tiny, "star", **QUICK)
-    monkeypatch.setattr(explorer_module, "load", load)
+    monkeypatch.setattr(explorer_module, "load", unreachable)
     explorer.controls.network.value = "alexnet"
     assert "loading alexnet" in explorer.remaining.value
     await ended(explorer)
@@ -1055,11 +1056,8 @@ async def test_an_explorer_on_colab_changes_its_picture_in_ticks_alone(tiny):
 @pytest.mark.usefixtures("colab")
 @live
 async def test_on_colab_a_network_that_cannot_be_loaded_is_told_of_in_a_tick(tiny, monkeypatch):
-    def load(name):
-        raise VizkitError(f"The weights of {name} are not on this machine.")
-
     explorer = vizkit.Explorer(tiny, "star", **QUICK)
-    monkeypatch.setattr(explorer_module, "load", load)
+    monkeypatch.setattr(explorer_module, "load", unreachable)
     explorer.controls.network.value = "alexnet"
     await ended(explorer)
     assert explorer.message.value == ""  # the page would never have heard of it
