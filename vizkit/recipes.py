@@ -204,13 +204,15 @@ def recipe(name: str) -> Recipe:
 
 
 def as_recipe(given: "str | Recipe | None", net: Classifier) -> Recipe:
-    """The recipe of a name, or a `Recipe`, its own natural statistics left out where a network has none; None: the one
-    that suits the network, "small" for an input of up to 96 pixels, or else "vizkit"."""
+    """The recipe of a name, or a `Recipe`, its own natural statistics left out where a network has none, and of a unit,
+    which need not look for all that there is in a photograph; None: the one that suits the network, "small" for an
+    input of up to 96 pixels, or else "vizkit"."""
     if given is None:
         given = "small" if max(net.height, net.width) <= 96 else "vizkit"
     found = given if isinstance(given, Recipe) else recipe(given)
     own = recipes().get(found.name)
-    if not own or found.regularizer != own.regularizer or not own.regularizer.asks("activations") or net.remembers:
+    remembers = net.remembers and not net.layer
+    if not own or found.regularizer != own.regularizer or not own.regularizer.asks("activations") or remembers:
         return found
     return WITHOUT[found.name] if found is own else found.but(regularizer=WITHOUT[found.name].regularizer)
 

@@ -88,20 +88,22 @@ def read(text: str, yours: Mapping[str, Any]) -> Run:
         raise VizkitError(f"{len(text)} characters are no code of an ascent.")
     known = {f"vizkit.{name}": kind for name, kind in catalogue().items()} | dict(yours)
     known |= {f"vizkit.{one.__name__}": one for one in (*BASES.values(), none, side_by_side)}
-    calls: dict[str, list[ast.Call]] = {"ascend": [], "load": []}
+    calls: list[ast.Call] = []
     changes: list[Change] = []
+    network = ""
     for node in ast.walk(ast.parse(text)):
         match node:
-            case ast.Call(ast.Attribute(ast.Name("vizkit"), "ascend" | "load" as name)):
-                calls[name].append(node)
+            case ast.Call(ast.Attribute(ast.Name("vizkit"), "ascend")):
+                calls.append(node)
+            case ast.Assign([ast.Name("net")], value) if (code := ast.unparse(value)).startswith("vizkit.load("):
+                network = code
             case ast.If(ast.Compare(_, _, [ast.Constant(int(index))]), lines):
                 changes += [(index + 1, *_turn(line, known)) for line in lines]
-    (made,) = calls["ascend"]
+    (made,) = calls
     settings = {str(one.arg): _value(one.value, known) for one in made.keywords}
     if isinstance(settings.get("start"), str) and settings["start"] not in STARTS:  # never a path: a file opens no file
         raise VizkitError(f"A start is one of {', '.join(STARTS)}, not {settings['start']!r}.")
     targets, seed = _value(made.args[1], known), settings.pop("seed", 0)
-    network = "".join(map(ast.unparse, calls["load"][:1]))
     targets = targets if isinstance(targets, list) else [targets]
     return Run(network, targets, seed, Settings().but(**settings), tuple(changes))
 
@@ -132,6 +134,8 @@ def _value(node: ast.expr, known: Mapping[str, Any]) -> Any:
         case ast.Call(ast.Attribute() as made, arguments, keywords):
             named = {str(one.arg): _value(one.value, known) for one in keywords}
             return _value(made, known)(*(_value(one, known) for one in arguments), **named)
+        case ast.Attribute(ast.Call() as made, "inside"):
+            return _value(made, known).inside
         case ast.Name() | ast.Attribute():
             if (name := ast.unparse(node)) not in known:
                 remedy = f"A regularizer of yours: define it first; else pass {name}=…."

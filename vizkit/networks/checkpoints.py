@@ -6,6 +6,7 @@ import pickle
 import reprlib
 import zipfile
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,9 +35,10 @@ def load_weights(module: Module, path: str | Path, key: str | None = None) -> Mo
       (1): Linear(in_features=784, out_features=2, bias=True)
     )
 
-    Fills the module with the weights of a checkpoint file, and returns it. No code in the file is run. The weights may
-    lie under "state_dict", "model_state_dict" or "model", or `key`; wrappers such as DataParallel may have put their
-    words into the names; and there may be other things beside them. Warns where a file holds several sets of weights.
+    Fills the module with the weights of a checkpoint file, of torch or safetensors, and returns it. No code in the file
+    is run. The weights may lie under "state_dict", "model_state_dict" or "model", or `key`; wrappers such as
+    DataParallel may have put their words into the names; and there may be other things beside them. Warns where a file
+    holds several sets of weights.
 
     Raises `VizkitError`, and leaves the module as it was, where the file is missing, damaged, of another kind or holds
     code, or where its names or shapes are not the module's.
@@ -120,8 +122,11 @@ def _bare(name: str) -> str:
 
 
 def read(path: str | Path) -> Any:
-    """What torch.save wrote into a file, numbers and names alone; an error that says what else the file is."""
+    """What torch.save wrote into a file, numbers and names alone, or safetensors; an error that says what else the file
+    is."""
     try:
+        if _is_safetensors(Path(path)):
+            return import_module("safetensors.torch").load_file(path)
         with torch.serialization.safe_globals(NUMPY):
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
@@ -129,14 +134,24 @@ def read(path: str | Path) -> Any:
         raise VizkitError(f"{path} {_trouble(Path(path), error)}") from None
 
 
+def _head(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(24)
+
+
+def _is_safetensors(path: Path) -> bool:
+    """By what stands in it, whatever its name: how long a table is, and the table, as JSON."""
+    return path.is_file() and _head(path)[8:10] == b'{"'
+
+
 def _trouble(path: Path, error: Exception) -> str:
     """Why torch could not read it as numbers and names, and what to do; not in torch's words, for the same reason."""
     if not path.is_file() or isinstance(error, PermissionError):
         return "is not there, as a file, or may not be read. See its name, its folder and its permissions."
-    with path.open("rb") as stream:
-        head = stream.read(24)
-    if path.suffix == ".safetensors" or head[8:10] == b'{"':
-        return "is a safetensors file: fill the network, cnn.load_state_dict(safetensors.torch.load_file(path))."
+    if _is_safetensors(path):
+        reason = "needs: pip install safetensors" if isinstance(error, ImportError) else "is damaged: save it again"
+        return f"is a safetensors file, which {reason}."
+    head = _head(path)
     if head.startswith(b"version https://git-lfs"):
         return "is a pointer of Git LFS, not the file itself: git lfs pull fetches that."
     if head.startswith(b"\x89HDF") or path.suffix in (".h5", ".keras", ".onnx", ".tflite", ".pb"):

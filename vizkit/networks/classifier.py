@@ -15,12 +15,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..errors import VizkitError
+from ..checks import check_name
+from ..errors import VizkitError, warn
 from ..own_torch import own_torch
 from .activations import watched
 from .guards import Scorer, first_convolution, guarded, probes, takes
+from .inside import Inside
+from .inside import layers as layers_of
+from .libraries import completed
 from .outputs import Scores
-from .preparing import as_module, name_of, prepared
+from .preparing import as_module, name_of, prepared, unfolded
 
 
 class Classifier:
@@ -38,6 +42,9 @@ class Classifier:
     size: the side of the input in pixels, or (height, width).
     mean, std: what the training pictures, in [0, 1], were normalised with: one number a channel, as many as the network
         takes, or a number for all of them. A network that normalises for itself takes mean=0, std=1.
+    like: what tells labels, size, mean and std where they are not given: torchvision's weights, such as
+        torchvision.models.ResNet18_Weights.DEFAULT, or an image processor of transformers. A network of timm brings
+        them along, as does one of transformers that was loaded by its name.
     name: what to call it.
     device: where to run it, such as "cuda", "mps" or "cpu"; None takes CUDA where it is there, or else the CPU.
     scores: where the class scores are if the module returns more than one tensor: a key ("logits"), an index, the name
@@ -57,9 +64,10 @@ class Classifier:
         module: nn.Module | torch.export.ExportedProgram,
         labels: Iterable[str] | None = None,
         *,
-        size: int | Sequence[int],
-        mean: float | Sequence[float],
-        std: float | Sequence[float],
+        size: int | Sequence[int] | None = None,
+        mean: float | Sequence[float] | None = None,
+        std: float | Sequence[float] | None = None,
+        like: Any = None,
         name: str | None = None,
         device: str | torch.device | None = None,
         scores: Scores | None = None,
@@ -68,12 +76,15 @@ class Classifier:
         given = as_module(module)
         self.name = name or name_of(given)
         self.code = "vizkit.Classifier(...)  # yours"  # the expression that makes it, for code shown to people
-        self.height, self.width = _as_size(size)
+        told = completed(given, self.name, like, {"labels": labels, "size": size, "mean": mean, "std": std})
+        self.height, self.width = _as_size(told["size"])
         self.device = as_device(device)
         self.exclusive = exclusive
+        self.whole: Classifier | None = None  # of the units of a `layer`, the network that this lies in
+        self.layer = ""
         with own_torch(), torch.random.fork_rng(devices=[]):
             truth = Scorer(prepared(given, hooks=True), self.name, scores)
-            self.mean, self.std = (one.to(self.device) for one in self._per_channel(truth, mean, std))
+            self.mean, self.std = (one.to(self.device) for one in self._per_channel(truth, told["mean"], told["std"]))
             self.channels = self.mean.shape[1]
             self.low, self.high = (0 - self.mean) / self.std, (1 - self.mean) / self.std
             pictures = probes((self.channels, self.height, self.width)).to(self.device)
@@ -81,7 +92,11 @@ class Classifier:
             self.network = self._scorer.network  # the frozen copy
             smaller = self.blank()[..., : self.height * 5 // 7, : self.width * 5 // 7]
             self.any_size = takes(self._scorer, smaller, len(self.climbable))
-        self.labels = _as_labels(labels, len(self.climbable))
+        classes, brought = len(self.climbable), told["labels"]
+        if labels is None and brought and len(brought) != classes:
+            warn(f"{self.name} gives {classes} scores, but brings {len(brought)} labels: its classes are numbered.")
+            brought = None
+        self.labels = _as_labels(brought, classes)
 
     def __repr__(self) -> str:
         size = f"{self.channels} × {self.height} × {self.width}"
@@ -143,6 +158,54 @@ class Classifier:
             self(self.blank())
         return bool(seen)
 
+    def layers(self) -> dict[str, int]:
+        """
+        >>> net.layers()["14"]
+        192
+
+        The layers that can be climbed (see `inside`), by the module's own names, with the number of their units; in the
+        order of the data.
+        """
+        whole = self.whole or self
+        with own_torch():
+            return layers_of(whole.network, whole.blank(2))
+
+    def inside(self, layer: str, at: str = "mean") -> "Classifier":
+        """
+        >>> net.inside("14")
+        Classifier('efficientnet_lite0, layer 14', 192 classes, 3 × 224 × 224)
+
+        The units of a layer as classes, "channel 4 of layer 14", of which all can be made that is made of a class (Olah
+        et al. 2017, Feature Visualization). What comes after the layer is not run. A score is the unit's mean over all
+        places, or tokens; `at` "centre", the one neuron in the middle. Where a layer ends in a ReLU or the like, it is
+        what goes into that: a unit that it silences has no gradient. Of a layer that runs several times, the first time
+        counts; of several outputs, the first.
+
+        Raises `VizkitError`, with the nearest names, for a layer that is unknown or cannot be climbed (see `layers`).
+        """
+        whole, name, there = self.whole or self, str(layer), self.layers()
+        if name not in there:
+            near = ", ".join(difflib.get_close_matches(name, there, n=4, cutoff=0.3)) or "none"
+            why = "cannot be climbed" if name in dict(whole.network.named_modules()) else "is no layer"
+            raise VizkitError(f'"{name}" {why} of {whole.name}. Nearest that can be: {near}. All: net.layers().')
+        check_name("at", at, ("mean", "centre"))
+        place, how = (", centre", ', at="centre"') if at == "centre" else ("", "")
+        units = Classifier(
+            Inside(unfolded(whole.network), name, centre=at == "centre"),
+            [f"channel {index} of layer {name}{place}" for index in range(there[name])],
+            size=(whole.height, whole.width),
+            mean=whole.mean.flatten().tolist(),
+            std=whole.std.flatten().tolist(),
+            name=f"{whole.name}, layer {name}{place}",
+            device=whole.device,
+            scores=nn.Identity(),  # they are no probabilities, whatever their layer ends in
+            exclusive=False,
+        )
+        code, yours, _ = whole.code.partition("  #")
+        units.code = f'{code}.inside("{name}"{how})' + ("  # yours" if yours else "")
+        units.whole, units.layer = whole, name
+        return units
+
     def find(self, query: str, limit: int | None = None) -> dict[int, str]:
         """
         >>> net.find("flam")
@@ -155,7 +218,8 @@ class Classifier:
         wanted, folded = _folded(query), [_folded(label) for label in self.labels]
         word, end = re.escape(wanted), r"\s*(?:[,;(/]|$)"  # the end of a name: a label may have several
         last = word if len(wanted) > 3 else rf"\b{word}"  # a fireboat is a boat, a boathouse none
-        ranks = [re.compile(one) for one in (rf"^{word}$", rf"\b{word}{end}", rf"\b{word}\b", last + end, rf"\b{word}")]
+        whole = rf"^\w+ {word}\b" if wanted.isdecimal() else rf"^{word}$"  # channel 4 of layer 14
+        ranks = [re.compile(one) for one in (whole, rf"\b{word}{end}", rf"\b{word}\b", last + end, rf"\b{word}")]
 
         def rank(index: int) -> tuple[int, int]:
             fits = (place for place, one in enumerate(ranks) if one.search(folded[index]))

@@ -4,6 +4,7 @@ import difflib
 import reprlib
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlparse
 
 import torch
@@ -14,6 +15,7 @@ from ..errors import VizkitError
 from . import efficientnet_lite
 from .checkpoints import read
 from .classifier import Classifier
+from .libraries import HUBS, IMAGENET, cached, loaded
 from .small_cnn import small_cnn
 
 BUILTIN = tuple(efficientnet_lite.VERSIONS)  # the ImageNet networks that come with the install
@@ -21,7 +23,10 @@ SMALL = ("shapes", "fashion")  # and the small CNNs, trained by vizkit
 
 
 def load(
-    name: str = "efficientnet_lite0", *, weights: str | None = None, device: str | torch.device | None = None
+    name: str = "efficientnet_lite0",
+    *,
+    weights: str | torchvision.models.WeightsEnum | None = None,
+    device: str | torch.device | None = None,
 ) -> Classifier:
     """
     >>> vizkit.load()
@@ -30,27 +35,34 @@ def load(
     A trained CNN. Without a name: EfficientNet-Lite0, for ImageNet, whose weights came with the install, as did those
     of "efficientnet_lite2" and of two small CNNs, which load in milliseconds: "shapes" (eight coloured shapes, 64 × 64)
     and "fashion" (Fashion-MNIST, gray, 28 × 28). With another name out of `vizkit.networks()`: that torchvision
-    classifier with its own ImageNet weights, downloaded once into torch's cache; `weights` names a version of them,
-    such as "IMAGENET1K_V1". Raises `VizkitError` where the name is unknown, the weights can be neither found nor
-    downloaded, or the checkpoint is damaged.
+    classifier with its own ImageNet weights, downloaded once into torch's cache; `weights` is a version of them, such
+    as "IMAGENET1K_V1" or torchvision's ResNet50_Weights.DEFAULT. With "timm/convnext_tiny.fb_in1k" or
+    "hf/microsoft/resnet-50": that network of timm, or of Hugging Face's transformers, where these are installed.
+
+    Raises `VizkitError` where the name is unknown, the weights can be neither found nor downloaded, or the checkpoint
+    is damaged.
     """
-    if not isinstance(name, str) or name not in networks():
-        near = ", ".join(difflib.get_close_matches(str(name), networks(), n=4, cutoff=0.3)) or "none"
-        raise VizkitError(f"No network {reprlib.repr(name)}. Nearest: {near}. All of them: vizkit.networks().")
-    if name in BUILTIN + SMALL and weights is not None:
+    is_hubs = isinstance(name, str) and name.startswith(HUBS)
+    if not is_hubs and (not isinstance(name, str) or name not in networks()):
+        known = [*networks(), f"hf/{name}"] if "/" in str(name) else networks()
+        near = ", ".join(difflib.get_close_matches(str(name), known, n=4, cutoff=0.3)) or "none"
+        others = "timm/NAME and hf/OWNER/NAME are of timm and Hugging Face."
+        raise VizkitError(f"No network {reprlib.repr(name)}. Nearest: {near}. All of them: vizkit.networks(). {others}")
+    if (is_hubs or name in BUILTIN + SMALL) and weights is not None:
         raise VizkitError(f'{name} has one version of its weights, and no {weights!r}: vizkit.load("{name}").')
+    code, how = "vizkit.load()" if name == BUILTIN[0] else f'vizkit.load("{name}")', dict[str, Any]()
     if name in SMALL:
-        return small_network(Path(__file__).parent / "weights" / f"{name}.pt", f'vizkit.load("{name}")', name, device)
+        return small_network(Path(__file__).parent / "weights" / f"{name}.pt", code, name, device)
     if name in BUILTIN:
-        cnn, labels = efficientnet_lite.pretrained(name), torchvision.models.ResNet18_Weights.DEFAULT.meta["categories"]
-        size, mean, std = efficientnet_lite.VERSIONS[name][-1], efficientnet_lite.MEAN, efficientnet_lite.STD
-        code = "vizkit.load()" if name == BUILTIN[0] else f'vizkit.load("{name}")'
+        cnn, side = efficientnet_lite.pretrained(name), efficientnet_lite.VERSIONS[name][-1]
+        how = {"labels": IMAGENET, "size": side, "mean": efficientnet_lite.MEAN, "std": efficientnet_lite.STD}
+    elif is_hubs:
+        cnn, how["like"] = loaded(name)
     else:
         version = _version(name, weights)
-        cnn, labels, seen = _with_weights(name, version), version.meta["categories"], version.transforms()
-        size, mean, std = seen.crop_size[0], seen.mean, seen.std
+        cnn, how["like"] = _with_weights(name, version), version
         code = f'vizkit.load("{name}", weights="{version.name}")'
-    net = Classifier(cnn, labels, size=size, mean=mean, std=std, name=name, device=device)
+    net = Classifier(cnn, **how, name=name, device=device)
     net.code = code
     return net
 
@@ -71,16 +83,20 @@ def downloaded(name: str) -> tuple[float, float]:
     >>> downloaded("efficientnet_lite0")
     (0.0, 0.0)
 
-    Of the weights of that network: how many megabytes have come, and how many there are; zeros where none are coming.
+    Of the weights of that network: how many megabytes have come, and how many there are, which a hub does not tell;
+    zeros where none are coming.
     """
-    if name in BUILTIN + SMALL or name not in networks():
-        return 0.0, 0.0
-    version = _version(name, None)
-    file, found = _file(version), []
-    with suppress(OSError):  # the last byte may have come meanwhile
-        found = [part.stat() for part in file.parent.glob(f"{file.name}.*.partial")]
+    whole, found = 0.0, []
+    with suppress(Exception):  # the last byte may have come meanwhile; or there is no such network
+        if name.startswith(HUBS):
+            parts = (cached(name) / "blobs").glob("*.incomplete")
+        elif name not in BUILTIN + SMALL:
+            version = _version(name, None)
+            file, whole = _file(version), float(version.meta["_file_size"])
+            parts = file.parent.glob(f"{file.name}.*.partial")
+        found = [part.stat() for part in parts]
     newest = max(found, key=lambda part: part.st_mtime, default=None)  # others are of downloads that broke off
-    return (newest.st_size / 1e6, float(version.meta["_file_size"])) if newest else (0.0, 0.0)
+    return (newest.st_size / 1e6, whole) if newest else (0.0, 0.0)
 
 
 def as_classifier(net: Classifier | str | None) -> Classifier:
@@ -111,12 +127,14 @@ def small_network(file: Path, code: str, name: str, device: str | torch.device |
     return net
 
 
-def _version(name: str, weights: str | None) -> torchvision.models.Weights:
+def _version(name: str, weights: Any) -> Any:
     versions = torchvision.models.get_model_weights(name)
-    labelled = {version.name: version for version in versions if version.meta.get("categories")}
-    if weights is not None and weights not in labelled:
+    labelled = {key: one for key, one in versions.__members__.items() if one.meta.get("categories")}
+    if weights is None or weights in labelled.values():
+        return weights or versions.DEFAULT
+    if weights not in labelled:
         raise VizkitError(f"{name} has no weights {weights!r} with class labels. It has: {', '.join(labelled)}.")
-    return labelled[weights] if weights else versions.DEFAULT
+    return labelled[weights]
 
 
 def _file(version: torchvision.models.Weights) -> Path:

@@ -13,6 +13,8 @@ Scores = str | int | Callable[[Any], Tensor]  # which part of the output the cla
 
 def pick_scores(output: Any, scores: Scores | None, name: str) -> Tensor:
     """The class scores in what the network called `name` returns; an error that says what there is to pick."""
+    if scores is None and isinstance(output, Mapping):
+        output = getattr(output, "logits", output)  # as every classifier of transformers names them
     if isinstance(output, Tensor) and scores is None:
         return output
     picked, cause = None, None

@@ -122,7 +122,25 @@ def folded(network: nn.Module) -> nn.Module:
             if plain and second.track_running_stats and "forward" not in {*vars(first), *vars(second)}:
                 fused = fuse_conv_bn_eval(first, second)  # type: ignore[type-var, arg-type]
                 remember(fused, second)
-                block[index], block[index + 1] = fused, nn.Identity().eval()
+                block[index], block[index + 1] = fused, Folded(first, second).eval()
     for parameter in network.parameters():
         parameter.requires_grad_(False)
+    return network
+
+
+class Folded(nn.Identity):
+    """In place of a batch norm that is now part of the convolution before it; it keeps both as they were."""
+
+    def __init__(self, *pair: nn.Module) -> None:
+        super().__init__()
+        self.pair = pair
+
+
+def unfolded(network: nn.Module) -> nn.Module:
+    """A copy of a network that may have been folded, each layer of which puts out what it did before."""
+    network = copy.deepcopy(network)
+    for block in [one for one in network.modules() if isinstance(one, nn.Sequential)]:
+        for index, layer in enumerate(block):
+            if isinstance(layer, Folded):
+                block[index - 1], block[index] = layer.pair
     return network

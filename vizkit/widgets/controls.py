@@ -26,7 +26,7 @@ from ..settings import LIVE, OBJECTIVES, OPTIMIZERS, SCHEDULES, Settings
 from .words import HELP, WAITS, in_words, indented, small_print
 
 MOST_STEPS = 10**6
-NO_PRESET = "–"
+NO_PRESET, CLASSES, OTHER = "–", "the classes", "another, by its name …"
 # The settings that are one value of one control; the start comes last, as it is shown when all else is set.
 VALUES = ("learning_rate", "steps", "schedule", "optimizer", "basis", "objective", "start")
 Field = Callable[..., Any]
@@ -214,8 +214,12 @@ class Controls(W.VBox):
         self._optimizer_options: dict[str, Any] = {}
         self._preset: tuple[str, Settings | None] = "", None  # its name, and what it has set
         self._lock = RLock()  # a person's clicks come in threads of their own
-        self.network = field(W.Dropdown, "Network", options=list(dict.fromkeys([net.name, *networks()])))
+        self.network = field(W.Dropdown, "Network", options=[*networks(), OTHER])
+        self.other = field(W.Text, "Its name", placeholder="timm/NAME or hf/OWNER/NAME", continuous_update=False)
+        self.other.layout = W.Layout(width="auto", display="none")
+        self.look = field(W.Dropdown, "Look at")
         self.picker = ClassPicker(field, net, target)
+        self.show_network(net)
 
         def knob(kind: type, label: str, then: Follows, **traits: Any) -> Any:
             made = field(kind, label, **traits)
@@ -244,9 +248,19 @@ class Controls(W.VBox):
         more = field(W.ToggleButton, "More knobs", icon="caret-right")
         knobs = [self.penalties, self.views, self.projections, self.learning_rate, self.schedule, self.optimizer]
         knobs += [self.optimizer_note, self.basis, self.basis_note, self.start, self.photo, self.seed, self.objective]
-        shown = [self.network, self.picker, self.preset, self.penalties.rows[0], self.others, self.steps, more]
-        super().__init__([*shown, W.VBox(knobs).add_class("vizkit-folded")])
+        shown = [self.network, self.other, self.look, self.picker, self.preset, self.penalties.rows[0], self.others]
+        super().__init__([*shown, self.steps, more, W.VBox(knobs).add_class("vizkit-folded")])
         self.add_class("vizkit-controls")
+
+    def show_network(self, net: Classifier) -> None:
+        """A network on the list, or the layer of it whose units are the classes."""
+        whole = net.whole or net
+        if whole.name not in self.network.options:
+            self.network.options = [whole.name, *self.network.options]
+        self.network.value = whole.name
+        layers = [(f"layer {name}, {count} units", name) for name, count in whole.layers().items()]
+        self.look.options = [(CLASSES, ""), *layers]
+        self.look.value = net.layer
 
     def settings(self) -> Settings:
         """What the knobs say; where the start is "photo", `photo` has it."""
@@ -287,7 +301,7 @@ class Controls(W.VBox):
         waits = running and self.picker.target != target
         if waits or self.picker.guess.value == WAITS:
             self.picker.guess.value = WAITS if waits else ""
-        for knob in (self.network, self.preset, self.schedule, self.optimizer, self.basis):
+        for knob in (self.network, self.other, self.look, self.preset, self.schedule, self.optimizer, self.basis):
             knob.disabled = running
             knob.tooltip = "This cannot act in a run: stop it first" if running else HELP[knob.description]
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import threading
+from collections.abc import Callable
 from html import escape
 from typing import Any
 
@@ -14,7 +15,7 @@ from ..errors import VizkitError
 from ..networks import Classifier, as_classifier, downloaded, load
 from ..recipes import Recipe, as_recipe
 from ..settings import LIVE
-from .controls import NO_PRESET, Controls
+from .controls import NO_PRESET, OTHER, Controls
 from .panel import Frame, RunPanel, close
 from .parts import Picture, encode, hand_back_memory, note
 from .run_loop import SLICE, RunLoop
@@ -38,14 +39,17 @@ class Explorer(RunPanel):
         self, net: Any = None, target: Any = None, *, recipe: str | Recipe | None = None, seed: int = 0, **settings: Any
     ) -> None:
         super().__init__(as_classifier(net))
-        self._own = self.net
+        self._own = self.net.whole or self.net
         self.loader = RunLoop(self._publish)  # a network on its way is no run: it has a state of its own
         self.loops.append(self.loader)
         self._arrived: Classifier | None = None
         self._judged: tuple[Any, ...] = ()  # an ascent, its last step, and the second opinion of what came out
         self.controls = Controls(self.net, target, self.field, self._turn)
         self.controls.seed.value = seed
+        self._targets: dict[str, int] = {}  # the class that was chosen of each network
         self.controls.network.observe(self._on_network, "value")
+        self.controls.other.observe(lambda change: self._fetch(change["new"].strip()), "value")
+        self.controls.look.observe(self._on_look, "value")
         self.controls.start.observe(lambda _: self._on_start_image(), "value")
         self.controls.photo.upload.observe(lambda change: self.take_photo(change["new"]), "value")
         self.picture, self.caption = Picture().add_class("vizkit-picture"), W.HTML()
@@ -70,7 +74,8 @@ class Explorer(RunPanel):
             self._say(f"{self.net.name} is ready. Choose a class and press Start.")
         super()._render()
         if not self.loader.busy:  # the network on the list is the one that is there, whatever became of another
-            self.controls.network.value = self.net.name
+            self.controls.network.value = (self.net.whole or self.net).name
+            self.controls.look.value = self.net.layer
         self.keep.disabled = self._shown is None
         self.controls.hold(self.growing, self.ascent.targets[0] if self.ascent else 0)
 
@@ -79,7 +84,7 @@ class Explorer(RunPanel):
         if self.loader.busy:
             name = str(self.loader.work)
             there, whole = downloaded(name)
-            megabytes = f", {there:.0f} of {whole:.0f} MB" if whole else ""
+            megabytes = f", {there:.0f}{f' of {whole:.0f}' if whole else ''} MB" if there else ""
             self.progress.value = there / (whole or 1)
             self.remaining.value = note(f"loading {name}{megabytes}, {self.loader.worked:.0f} s", often=True)
         else:
@@ -97,7 +102,8 @@ class Explorer(RunPanel):
         ascent, seen = frame.ascent, frame.seen
         self.picture.show(encode(frame.pictures[0]), _words(frame))
         named = f"<b>{escape(ascent.labels[0])}</b> step {frame.step}"
-        score = f"{_measured(frame)} <b>{seen.score:.1f}</b> &nbsp; probability <b>{seen.probability:.3f}</b>"
+        score = f"{_measured(frame)} <b>{seen.score:.1f}</b>"
+        score += "" if ascent.net.layer else f" &nbsp; probability <b>{seen.probability:.3f}</b>"  # a unit has none
         rival = f"strongest rival: {escape(ascent.net.labels[seen.rivals[0]])} {seen.rival_scores[0]:.1f}"
         lines = [named, score, rival if len(ascent.net.labels) > 1 else "", escape(self._opinion(frame))]
         self.caption.value = f"<div class=vizkit-caption>{'<br>'.join(filter(None, lines))}</div>"
@@ -115,8 +121,11 @@ class Explorer(RunPanel):
         preset = self.controls.preset.value
         if preset != NO_PRESET:
             self.controls.set(as_recipe(None if preset == as_recipe(None, self.net).name else preset, net))
+        self._targets[self.net.name] = self.controls.picker.target
         self.net = net
-        self.controls.picker.show(net)
+        self.controls.other.layout.display, self.controls.other.value = "none", ""
+        self.controls.show_network(net)
+        self.controls.picker.show(net, self._targets.get(net.name))
 
     # What a person does.
 
@@ -158,16 +167,32 @@ class Explorer(RunPanel):
 
     def _on_network(self, change: Any) -> None:
         name = change["new"]
-        if name == self.net.name:  # also while another one is on its way
+        if name == OTHER:
+            self.controls.other.layout.display = ""
+            self._publish()
+        elif name == (self.net.whole or self.net).name:  # also while another one is on its way
             self.loader.stop()
         else:
+            self._fetch(name)
+
+    def _on_look(self, change: Any) -> None:
+        whole, layer = self.net.whole or self.net, change["new"]
+        if layer == self.net.layer:
+            self.loader.stop()
+        elif layer is not None and not self._rendering:
+            self._fetch(f"layer {layer}" if layer else whole.name, lambda: whole.inside(layer) if layer else whole)
+
+    def _fetch(self, name: str, make: Callable[[], Classifier] | None = None) -> None:
+        """Another network, which comes in a thread, since it may be downloaded."""
+        if name:
             self._say("")
-            self.loader.start(lambda: self._load(name), name)
+            usual = (lambda: self._own) if name == self._own.name else (lambda: load(name))
+            self.loader.start(lambda: self._load(make or usual), name)
             self._publish()
 
-    async def _load(self, name: str) -> None:
-        """In a thread, since it may download. One that was given up may still come, for nothing."""
-        loading = asyncio.create_task(asyncio.to_thread(lambda: self._own if name == self._own.name else load(name)))
+    async def _load(self, make: Callable[[], Classifier]) -> None:
+        """One that was given up may still come, for nothing."""
+        loading = asyncio.create_task(asyncio.to_thread(make))
         while not loading.done():
             await asyncio.wait([loading], timeout=SLICE)
             await self.loader.breathe()

@@ -8,6 +8,8 @@ from ..regularization import Part
 # What each knob does, by its label: what a page shows where the mouse rests on it.
 HELP = {
     "Network": "The trained CNN that scores the image",
+    "Its name": "A network of timm or Hugging Face, such as timm/convnext_tiny.fb_in1k; Enter loads it",
+    "Look at": "The classes, or the units of a layer on the way to them",
     "Find a class": "Type a part of a name: the list shows the classes that fit",
     "Class": "The class whose score is to rise; another one waits for the next Start",
     "Preset": "A complete set of knobs: ours, or that of a paper",

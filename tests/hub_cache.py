@@ -1,0 +1,47 @@
+"""The cache of Hugging Face's hub, with networks of random weights in it, as its own library would have left them."""
+
+from pathlib import Path
+
+import torch
+
+TIMM, OF_TRANSFORMERS = "timm/convnext_tiny.fb_in1k", "microsoft/resnet-50"  # those that the README names
+REVISION = "0" * 40
+
+
+def place(cache: Path, repository: str) -> Path:
+    """The folder in which the files of a repository lie, made known as its newest version."""
+    folder = cache / "hub" / f"models--{repository.replace('/', '--')}"
+    (folder / "refs").mkdir(parents=True)
+    (folder / "refs" / "main").write_text(REVISION)
+    files = folder / "snapshots" / REVISION
+    files.mkdir(parents=True)
+    return files
+
+
+def put_timm(cache: Path, name: str = TIMM.removeprefix("timm/")) -> torch.nn.Module:
+    """A network of timm; `cache` is what the variable HF_HOME says."""
+    import timm
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    module = timm.create_model(name)
+    save_file(module.state_dict(), place(cache, module.pretrained_cfg["hf_hub_id"]) / "model.safetensors")
+    return module.eval()
+
+
+def put_transformers(cache: Path, repository: str = OF_TRANSFORMERS) -> torch.nn.Module:
+    """A ResNet-50 of transformers, with ImageNet's labels, synonyms and all."""
+    import transformers
+    from timm.data import ImageNetInfo
+
+    torch.manual_seed(0)
+    labels = dict(enumerate(ImageNetInfo().label_descriptions()))
+    module = transformers.ResNetForImageClassification(transformers.ResNetConfig(id2label=labels))
+    files = place(cache, repository)
+    module.save_pretrained(files)
+    mean, std = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+    size = {"shortest_edge": 224}
+    transformers.ConvNextImageProcessor(size=size, crop_pct=0.875, image_mean=mean, image_std=std).save_pretrained(
+        files
+    )
+    return module.eval()
