@@ -11,7 +11,7 @@ from .errors import VizkitError
 def check_name(kind: str, name: Any, known: Collection[str]) -> None:
     """Raises `VizkitError`, with the names, where `name` is none of those that are known."""
     if not isinstance(name, str) or name not in known:
-        raise VizkitError(f'No {kind} "{name}". Known: {", ".join(known)}.')
+        raise VizkitError(f'No {kind} "{name}". Known: {", ".join(known) or "none"}.')
 
 
 def is_whole(value: Any) -> bool:

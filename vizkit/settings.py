@@ -1,6 +1,5 @@
 """Everything that can be set about an ascent, checked when it is set, so that a bad value changes nothing."""
 
-import difflib
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
@@ -108,9 +107,9 @@ class Settings:
             rate = OPTIMIZERS[self.optimizer][2]
         if rate is not None and (not is_finite(rate) or rate <= 0):
             raise VizkitError(f"The learning rate must be a finite number above 0, not {rate!r}. Try 1.")
+        rate, basis = rate if rate is None else float(rate), as_basis(self.basis)
         fitted = {"regularizer": regularizer, "steps": int(self.steps), "optimizer_options": options}
-        fitted |= {"learning_rate": rate if rate is None else float(rate), "basis": as_basis(self.basis)}
-        vars(self).update(fitted)  # frozen from here on
+        vars(self).update(fitted, learning_rate=rate, basis=basis)  # frozen from here on
 
     def but(self: Some, **changes: Any) -> Some:
         """
@@ -121,9 +120,7 @@ class Settings:
         """
         known = [one.name for one in fields(self)]
         for name in changes:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, n=1) or known
-                raise VizkitError(f'No setting "{name}". Nearest: {", ".join(near)}.')
+            check_name("setting", name, known)
         own: dict[str, Any] = {"optimizer_options": {}, "learning_rate": None} if "optimizer" in changes else {}
         return replace(self, **(own | changes)) if changes else self
 
