@@ -14,12 +14,12 @@ from torch import Tensor
 
 from . import saved
 from .bases import as_start, start_parameters
-from .checks import is_whole
+from .checks import check_name, is_whole
 from .errors import Diverged, VizkitError, warn
 from .images import Pictures, png, tile, to_pictures
 from .networks import Classifier, as_classifier, watched
 from .own_torch import own_torch
-from .progress import counted
+from .progress import make_all
 from .recipes import Recipe, as_recipe
 from .regularization import Regularizer
 from .settings import LIVE, Objective, Settings
@@ -173,8 +173,7 @@ class Ascent:
 
         All the steps that are left; `progress` prints a line that counts them, over and over itself.
         """
-        for _ in counted(self, str) if progress else self:
-            pass
+        make_all(self, self, str, progress)
         return self
 
     def turn(self, **knobs: Any) -> None:
@@ -184,8 +183,7 @@ class Ascent:
         Turns several knobs at once, all of them or, where a value cannot be, none: a `VizkitError`.
         """
         for name in knobs:
-            if name not in LIVE:
-                raise VizkitError(f'An ascent has no knob "{name}" to turn on its way. It has {", ".join(LIVE)}.')
+            check_name("knob to turn on its way", name, LIVE)
         self.settings = self._fitting(self.settings.but(**knobs))
 
     def finish(self) -> Step:
@@ -450,9 +448,7 @@ def reproduce(path: str | Path, net: Any = None, *, progress: bool = False, **yo
         ascent = ascend(net, run.targets, seed=run.seed, **vars(run.settings))
         if is_theirs:
             saved.check_network(path, run.facts, ascent._facts())
-        steps = _replay(ascent, run.changes)
-        for _ in counted(ascent, str, steps) if progress else steps:
-            pass
+        make_all(_replay(ascent, run.changes), ascent, str, progress)
     except (TypeError, RuntimeError, OverflowError) as error:
         raise VizkitError(f"The settings in {path} do not fit {net.name}: {error}") from error
     return ascent
