@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..ascent import Ascent
-from ..figures.curves import COLOURS, GREY, Line, NotebookFigure, plain_axes
+from ..figures.curves import COLOURS, GREY, Line, plain_plot
 from ..images import Pictures
 from .predictions import Naming, Prediction  # noqa: F401  part of what lessons use
 from .training import Training
@@ -42,8 +42,7 @@ def score_changes(ascents: Sequence[Ascent], names: Sequence[str], rival: str) -
     From the start image to the result: by how much the target's score changed, and that of a rival, a pair of bars for
     each ascent.
     """
-    figure = NotebookFigure(6, 3.2)
-    axes = figure.add_subplot()
+    figure, axes = plain_plot(6, 3.2)
     for group, label in enumerate((ascents[0].labels[0], rival)):
         index, places = ascents[0].net.index(label), np.arange(len(ascents)) + 0.4 * group - 0.2
         heights = [(one.net(one.image) - one.net(one.start_image))[0, index].item() for one in ascents]
@@ -53,7 +52,6 @@ def score_changes(ascents: Sequence[Ascent], names: Sequence[str], rival: str) -
     axes.set_xticks(range(len(ascents)), names)
     axes.set_ylabel("change of the score", color=GREY)
     axes.margins(y=0.15)
-    plain_axes(axes)
     axes.legend(frameon=False, labelcolor=GREY, fontsize=9)
     return figure
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
 from ..checks import check_name
-from ..figures.curves import COLOURS, GREY, NotebookFigure, plain_axes
+from ..figures.curves import COLOURS, GREY, plain_plot
 from ..images import Pictures
 from ..judging import Opinion
 from ..widgets.cells import replace_panels_of_this_cell
@@ -114,8 +114,8 @@ class Naming(Asked):
     def against(self, opinions: Sequence[Opinion]) -> Figure:
         """Who sees what: for each picture, the probability that a judge gives its class (see `vizkit.second_opinion`),
         in blue where it was named, too, and in orange where it was not."""
-        figure = NotebookFigure(7, 0.6 * len(self.labels) + 0.9)
-        axes, order = figure.add_subplot(), np.argsort([opinion.probability for opinion in opinions])
+        figure, axes = plain_plot(7, 0.6 * len(self.labels) + 0.9)
+        order = np.argsort([opinion.probability for opinion in opinions])
         for row, index in enumerate(order):
             name, opinion = self.named[index], opinions[index]
             axes.barh(row, opinion.probability, color=COLOURS[name != self.labels[index]], height=0.7)
@@ -127,5 +127,4 @@ class Naming(Asked):
         axes.tick_params(axis="y", pad=40, length=0)
         axes.set(xlim=(0, 1.6), xticks=(0, 0.5, 1))
         axes.set_xlabel("the judge's probability\nblue: you named it, too; orange: you did not", color=GREY)
-        plain_axes(axes)
         return figure

@@ -51,8 +51,8 @@ def score_curve(ascent: Ascent, names: Sequence[str] = ()) -> Figure:
     knob was turned, and below stands to what. Where views were shown, a dot is the score of the whole picture in the
     end. `names` stand in for the class labels, where several images are of one class.
     """
-    figure, lines = NotebookFigure(6, 3.4), score_lines(ascent, names)
-    axes = figure.add_subplot()
+    figure, axes = plain_plot(6, 3.4)
+    lines = score_lines(ascent, names)
     drawn = [
         axes.plot(one.steps, one.values, one.style, color=one.colour, linewidth=2, label=one.label, clip_on=False)[0]
         for one in lines
@@ -64,7 +64,6 @@ def score_curve(ascent: Ascent, names: Sequence[str] = ()) -> Figure:
     axes.set_ylabel("class score", color=GREY)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.grid(color=GREY, alpha=0.25, linewidth=0.6)
-    plain_axes(axes)
     if ascent.history:
         place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.02, 1.0), "ncols": 2}
         named = [line for line, one in zip(drawn, lines, strict=True) if one.label]
@@ -132,10 +131,13 @@ def _difference(before: Regularizer, after: Regularizer) -> str:
     return ", ".join(new + gone).replace("vizkit.", "")
 
 
-def plain_axes(axes: Axes) -> None:
-    """Two axes, no box, and a colour that reads on white and on black."""
+def plain_plot(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure with two axes, no box, in a colour that reads on white and on black."""
+    figure = NotebookFigure(width, height)
+    axes = figure.add_subplot()
     axes.tick_params(colors=GREY)
     axes.set_facecolor("none")
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(GREY)
+    return figure, axes

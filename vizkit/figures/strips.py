@@ -1,6 +1,5 @@
 """Pictures side by side: grids, film strips, animations."""
 
-import io
 import math
 import textwrap
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from PIL import Image
 
 from ..ascent import Ascent
 from ..errors import VizkitError
-from ..images import Pictures, tile
+from ..images import Pictures, tile, to_file
 from ..saved import write_whole
 from .curves import GREY, NotebookFigure
 
@@ -71,9 +70,8 @@ def gif(ascent: Ascent, path: str | Path, seconds: float = 6.0) -> Path:
     chosen += kept[-1:] if chosen[-1] != kept[-1] else []
     images = [Image.fromarray(tile(ascent.frames[step])) for step in chosen]
     duration = [max(20, round(1000 * seconds / len(images)))] * (len(images) - 1) + [2000]
-    stream = io.BytesIO()
-    images[0].save(stream, format="GIF", save_all=True, append_images=images[1:], duration=duration, loop=0)
-    return write_whole(path, stream.getvalue())
+    animation = to_file(images[0], "gif", save_all=True, append_images=images[1:], duration=duration, loop=0)
+    return write_whole(path, animation)
 
 
 def _kept_frames(ascent: Ascent) -> list[int]:
