@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from .checks import check_name, is_like, is_whole
 from .errors import VizkitError
@@ -50,7 +50,7 @@ class Pixels(Plain):
     spread: float = 0.1
     name: ClassVar[str] = "pixels"
 
-    def random(self, net: Classifier, generator: torch.Generator) -> Tensor:
+    def random(self, net: Classifier, generator: Generator) -> Tensor:
         return self.spread * torch.randn(net.blank().shape, generator=generator).to(net.device)
 
     def decode(self, net: Classifier, parameters: Tensor) -> Tensor:
@@ -86,7 +86,7 @@ class Fourier(Plain):
     scale: float = 1.0
     name: ClassVar[str] = "fourier"
 
-    def random(self, net: Classifier, generator: torch.Generator) -> Tensor:
+    def random(self, net: Classifier, generator: Generator) -> Tensor:
         height, width = _sides(net, self)
         shape = (1, net.channels, height, width // 2 + 1, 2)
         noise = self.spread * torch.randn(shape, generator=generator).to(net.device)
@@ -125,7 +125,7 @@ class Phase(Plain):
     scale: float = 1.0
     name: ClassVar[str] = "phase"
 
-    def random(self, net: Classifier, generator: torch.Generator) -> Tensor:
+    def random(self, net: Classifier, generator: Generator) -> Tensor:
         height, width = _sides(net, self)
         shape = (1, net.channels, height, width // 2 + 1)
         if self.standardise:
@@ -219,23 +219,20 @@ def as_start(net: Classifier, start: Any) -> str | Tensor:
     return from_picture(net, start)
 
 
-def start_parameters(
-    net: Classifier, basis: Basis, start: str | Tensor, batch: int, generator: torch.Generator
-) -> Tensor:
+def start_parameters(net: Classifier, basis: Basis, start: str | Tensor, batch: int, generator: Generator) -> Tensor:
     """The parameters that an ascent starts from, (batch, …): the same random start for every image of the batch."""
-    if isinstance(start, str):
-        if start == "random":
-            one = basis.random(net, generator)
-        elif start == "bytes":
-            picture = torch.randint(0, 256, net.blank().shape, generator=generator) / 255
-            one = basis.encode(net, net.normalise(picture.to(net.device)))
-        else:
-            one = basis.encode(net, net.blank())
-    else:
+    if isinstance(start, Tensor):
         given, shape = tuple(start.shape), (net.channels, net.height, net.width)
         if given not in ((1, *shape), (batch, *shape)):
             raise VizkitError(f"A start tensor is zero-centred, of shape {shape} times 1 or {batch}, not {given}.")
         if not start.isfinite().all():
             raise VizkitError("The start image holds values that are not finite. Clean it before the ascent.")
         one = basis.encode(net, start)
+    elif start == "random":
+        one = basis.random(net, generator)
+    elif start == "bytes":
+        picture = torch.randint(0, 256, net.blank().shape, generator=generator) / 255
+        one = basis.encode(net, net.normalise(picture.to(net.device)))
+    else:
+        one = basis.encode(net, net.blank())
     return one.expand(batch, *one.shape[1:]).clone()

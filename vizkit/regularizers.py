@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.nn import functional as F
 from torchvision.transforms import functional as vision
 
 from .checks import check_name
 from .errors import VizkitError
 from .networks import Activations, resized
-from .regularization import Kind, Place, as_kind
+from .regularization import Kind, Place, Range, as_kind
 
 __all__ = ["clamp", "clip_small_contribution", "clip_small_norm", "crops", "cut_out", "decay", "fit", "gaussian_blur"]
 __all__ += ["jitter", "l1", "l2", "lp", "mirror", "natural_statistics", "noise", "pad", "regularizer", "resize"]
@@ -26,7 +26,7 @@ _known: dict[str, Kind] = {}
 def regularizer(
     place: Place | Callable[..., Tensor] = "penalty",
     *,
-    strengths: tuple[float, float] | None = (1e-6, 1e-1),
+    strengths: Range | None = (1e-6, 1e-1),
     default: float | None = None,
 ) -> Any:
     """
@@ -131,7 +131,7 @@ def natural_statistics(activations: Sequence[Activations], layers: int = 5) -> T
 
 
 @kind("view", strengths=(1, 32), default=8)
-def jitter(image: Tensor, strength: float, generator: torch.Generator, one_sided: bool = False) -> Tensor:
+def jitter(image: Tensor, strength: float, generator: Generator, one_sided: bool = False) -> Tensor:
     """
     >>> vizkit.jitter(8)
     vizkit.jitter(8)
@@ -145,7 +145,7 @@ def jitter(image: Tensor, strength: float, generator: torch.Generator, one_sided
 
 
 @kind("view", strengths=(1, 45), default=10)
-def scale_and_rotate(image: Tensor, strength: float, generator: torch.Generator, scale: float = 0.1) -> Tensor:
+def scale_and_rotate(image: Tensor, strength: float, generator: Generator, scale: float = 0.1) -> Tensor:
     """
     >>> vizkit.scale_and_rotate(10, scale=0.1)
     vizkit.scale_and_rotate(10, scale=0.1)
@@ -162,7 +162,7 @@ def scale_and_rotate(image: Tensor, strength: float, generator: torch.Generator,
 def crops(
     image: Tensor,
     strength: float,
-    generator: torch.Generator,
+    generator: Generator,
     largest: float = 1.0,
     turn: float = 0.0,
     count: int = 1,
@@ -190,7 +190,7 @@ def crops(
 
 
 @kind("view", strengths=None)
-def mirror(image: Tensor, generator: torch.Generator, views: int = 1) -> Tensor:
+def mirror(image: Tensor, generator: Generator, views: int = 1) -> Tensor:
     """
     >>> vizkit.mirror()
     vizkit.mirror()
@@ -202,9 +202,7 @@ def mirror(image: Tensor, generator: torch.Generator, views: int = 1) -> Tensor:
 
 
 @kind("view", strengths=(0.05, 0.6), default=0.3)
-def cut_out(
-    image: Tensor, strength: float, generator: torch.Generator, low: Tensor, high: Tensor, views: int = 1
-) -> Tensor:
+def cut_out(image: Tensor, strength: float, generator: Generator, low: Tensor, high: Tensor, views: int = 1) -> Tensor:
     """
     >>> vizkit.cut_out(0.3)
     vizkit.cut_out(0.3)
@@ -225,12 +223,7 @@ def cut_out(
 
 @kind("view", strengths=(0.01, 1), default=0.05)
 def noise(
-    image: Tensor,
-    strength: float,
-    generator: torch.Generator,
-    views: int = 1,
-    uniform: float = 0.0,
-    each_view: bool = False,
+    image: Tensor, strength: float, generator: Generator, views: int = 1, uniform: float = 0.0, each_view: bool = False
 ) -> Tensor:
     """
     >>> vizkit.noise(0.05)
@@ -387,7 +380,7 @@ def round_to_bytes(image: Tensor, low: Tensor, high: Tensor) -> Tensor:
 
 
 @kind("projection", strengths=(1, 16), default=4)
-def shake(image: Tensor, strength: float, generator: torch.Generator, turn: float = 1.0) -> Tensor:
+def shake(image: Tensor, strength: float, generator: Generator, turn: float = 1.0) -> Tensor:
     """
     >>> vizkit.shake(4)
     vizkit.shake(4)
