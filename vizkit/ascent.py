@@ -64,7 +64,7 @@ def knob(name: str) -> Any:
     return property(lambda ascent: getattr(ascent.settings, name), lambda ascent, value: ascent.turn(**{name: value}))
 
 
-class Ascent:
+class Ascent(Iterator[Step]):
     """
     >>> ascent = vizkit.ascend(net, "flamingo", steps=2)
     >>> for step in ascent:
@@ -163,9 +163,6 @@ class Ascent:
 
     # What is done with it.
 
-    def __iter__(self) -> Iterator[Step]:
-        return self
-
     def run(self, progress: bool = False) -> "Ascent":
         """
         >>> vizkit.ascend(net, "flamingo", steps=2).run().picture.shape
@@ -203,7 +200,6 @@ class Ascent:
     def restart_optimizer(self) -> None:
         """The optimizer forgets the steps before: from here on it climbs as if the image were a start."""
         self._optimizer = self.settings.make_optimizer(self._parameters)
-        self._parameters.grad = None
         self.changes.append((self.step, saved.RESTART, None))
 
     def code(self) -> str:

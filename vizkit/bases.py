@@ -18,6 +18,7 @@ from .checks import check_name, is_like, is_whole
 from .errors import VizkitError
 from .images import from_picture
 from .networks import Classifier, resized
+from .own_torch import own_torch
 
 
 class Plain:
@@ -135,7 +136,7 @@ class Phase(Plain):
     def decode(self, net: Classifier, parameters: Tensor) -> Tensor:
         sides = _sides(net, self)
         phases = _standardised(parameters) if self.standardise else parameters
-        spectrum = torch.polar(_falling(sides, self.exponent, net.device).expand_as(phases), phases)
+        spectrum = torch.polar(_falling(sides, self.exponent).to(net.device).expand_as(phases), phases)
         values = _standardised(torch.fft.irfft2(spectrum, s=sides, norm="ortho"))
         return _squash(net, values, self.decorrelate)
 
@@ -152,19 +153,19 @@ def _sides(net: Classifier, basis: Fourier | Phase) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=8)
-@torch.inference_mode(False)
+@own_torch()
 def _weights(sides: tuple[int, int], exponent: float, device: torch.device) -> Tensor:
     """(height, width // 2 + 1): 1 / f^exponent, with the root mean square that exponent 1 has. Computed once, as every
-    step needs it; always float32, whatever a notebook has made torch's default."""
-    scale, reference = (_falling(sides, one, torch.device("cpu")) for one in (exponent, 1.0))
+    step needs it."""
+    scale, reference = (_falling(sides, one) for one in (exponent, 1.0))
     return (scale * (reference.square().mean() / scale.square().mean()).sqrt()).to(device)
 
 
-def _falling(sides: tuple[int, int], exponent: float, device: torch.device) -> Tensor:
+@own_torch()
+def _falling(sides: tuple[int, int], exponent: float) -> Tensor:
     """1 / frequency^exponent for every frequency of a real image of this shape: (height, width // 2 + 1)."""
-    here: dict[str, Any] = {"dtype": torch.float32, "device": "cpu"}
-    down, across = torch.fft.fftfreq(sides[0], **here)[:, None], torch.fft.rfftfreq(sides[1], **here)[None, :]
-    return ((down.square() + across.square()).sqrt().clamp(min=1 / max(sides)) ** -exponent).to(device)
+    down, across = torch.fft.fftfreq(sides[0])[:, None], torch.fft.rfftfreq(sides[1])
+    return (down.square() + across.square()).sqrt().clamp(min=1 / max(sides)) ** -exponent
 
 
 def _standardised(values: Tensor) -> Tensor:

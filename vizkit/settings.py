@@ -93,8 +93,10 @@ class Settings:
             raise VizkitError(f"A regularizer is something like vizkit.l2(1e-4), not {regularizer!r:.200}.{hint}")
         if not is_whole(self.steps) or self.steps < 0:
             raise VizkitError(f"steps must be a whole number from 0 up, not {self.steps!r}. Try 200.")
+        rate = self.learning_rate
         if not callable(self.optimizer):
             check_name("optimizer", self.optimizer, OPTIMIZERS)
+            rate = OPTIMIZERS[self.optimizer][2] if rate is None else rate
         check_name("objective", self.objective, OBJECTIVES)
         check_name("schedule", self.schedule, SCHEDULES)
         options = self.optimizer_options or {}
@@ -102,9 +104,6 @@ class Settings:
             raise VizkitError(f'optimizer_options are like {{"betas": (0.5, 0.99)}}, not {options!r}.')
         if taken := {"lr", "maximize", "params", "capturable", "differentiable"} & options.keys():
             raise VizkitError(f"vizkit sets {sorted(taken)} itself: not among optimizer_options.")
-        rate = self.learning_rate
-        if rate is None and not callable(self.optimizer):
-            rate = OPTIMIZERS[self.optimizer][2]
         if rate is not None and (not is_finite(rate) or rate <= 0):
             raise VizkitError(f"The learning rate must be a finite number above 0, not {rate!r}. Try 1.")
         rate, basis = rate if rate is None else float(rate), as_basis(self.basis)

@@ -29,7 +29,7 @@ class TrainingStep:
     accuracy: float
 
 
-class Training:
+class Training(Iterator[TrainingStep]):
     """
     >>> data = vizkit.datasets.shapes(train=256, test=64)
     >>> training = vizkit.Training(vizkit.small_cnn(3, 8, size=64), data, epochs=1, push=0)
@@ -93,9 +93,6 @@ class Training:
     def step(self) -> int:
         """How many updates have been made."""
         return len(self.history)
-
-    def __iter__(self) -> Iterator[TrainingStep]:
-        return self
 
     def __next__(self) -> TrainingStep:
         if self.step >= self.steps:
