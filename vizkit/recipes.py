@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import saved
 from .bases import Fourier, Phase, Pixels
-from .checks import check_name
+from .errors import check_name
 from .networks import Classifier
 from .regularizers import *
 from .settings import Settings

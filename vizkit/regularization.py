@@ -23,8 +23,8 @@ from typing import Any, Literal, overload
 import torch
 from torch import Tensor
 
-from .checks import check_name, is_finite, is_like
-from .errors import VizkitError
+from .checks import is_finite, is_like
+from .errors import VizkitError, check_name
 from .networks import Activations
 
 Place = Literal["penalty", "view", "projection"]

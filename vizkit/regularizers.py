@@ -10,8 +10,7 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 from torchvision.transforms import functional as vision
 
-from .checks import check_name
-from .errors import VizkitError
+from .errors import VizkitError, check_name
 from .networks import Activations, resized
 from .regularization import Kind, Place, Range, as_kind
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from .bases import Basis, Pixels, as_basis
-from .checks import check_name, is_finite, is_whole
-from .errors import VizkitError
+from .checks import is_finite, is_whole
+from .errors import VizkitError, check_name
 from .regularization import Kind, Regularizer, none
 
 Objective = Literal["score", "probability", "log_probability"]

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.datasets import FashionMNIST
 
-from ..checks import check_name
-from ..errors import VizkitError
+from ..errors import VizkitError, check_name
 
 Field = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
-from ..checks import check_name
+from ..errors import check_name
 from ..figures.curves import COLOURS, GREY, plain_plot
 from ..images import Pictures
 from ..judging import Opinion

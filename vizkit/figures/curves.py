@@ -52,11 +52,10 @@ def score_curve(ascent: Ascent, names: Sequence[str] = ()) -> Figure:
     end. `names` stand in for the class labels, where several images are of one class.
     """
     figure, axes = plain_plot(6, 3.4)
-    lines = score_lines(ascent, names)
-    drawn = [
-        axes.plot(one.steps, one.values, one.style, color=one.colour, linewidth=2, label=one.label, clip_on=False)[0]
-        for one in lines
-    ]
+    named = []
+    for label, steps, values, colour, style, _ in score_lines(ascent, names):
+        drawn = axes.plot(steps, values, style, color=colour, linewidth=2, label=label, clip_on=False)
+        named += drawn if label else []
     for number, step, _ in turned(ascent):
         axes.axvline(step, color=GREY, linestyle=":", linewidth=1)
         axes.text(step, 1, f" {number}", transform=axes.get_xaxis_transform(), va="top", color=GREY, size=11)
@@ -66,7 +65,6 @@ def score_curve(ascent: Ascent, names: Sequence[str] = ()) -> Figure:
     axes.grid(color=GREY, alpha=0.25, linewidth=0.6)
     if ascent.history:
         place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.02, 1.0), "ncols": 2}
-        named = [line for line, one in zip(drawn, lines, strict=True) if one.label]
         legend = axes.legend(named, ["-"] * len(named), frameon=False, labelcolor=GREY, fontsize=9, **place)
         for written, line in zip(legend.get_texts(), named, strict=True):
             written.set(text=line.get_label(), parse_math=False)  # a label is what it is, not a formula
