@@ -93,8 +93,6 @@ def _in_rgb(image: Image.Image) -> Image.Image:
         array = np.asarray(image)
         deep = array.dtype.kind in "iu" and array.max() > 1
         return _photo_of_array(array / 65535 if deep else array)
-    if "A" not in image.getbands() and "transparency" not in image.info:
-        return image.convert("RGB")
     image = image.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 

@@ -300,12 +300,11 @@ def gaussian_blur(image: Tensor, strength: float, step: int, every: int = 1, fir
     """
     if (step - (every - 1 if first is None else first)) % max(every, 1):
         return image
-    radius = min(round(4 * strength), min(image.shape[-2:]) - 1)
-    if not radius:
-        return image
+    sides = list(image.shape[-2:])
+    radius = min(round(4 * strength), min(sides) - 1)
     # The mirror stands beyond the last pixel, as in scipy, where that of the blur itself stands on it.
     image = vision.pad(image, [radius], padding_mode="symmetric")
-    return vision.gaussian_blur(image, [2 * radius + 1] * 2, [strength] * 2)[:, :, radius:-radius, radius:-radius]
+    return vision.center_crop(vision.gaussian_blur(image, [2 * radius + 1] * 2, [strength] * 2), sides)
 
 
 @kind("projection", strengths=(1e-4, 0.3), default=0.01)

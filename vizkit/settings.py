@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar, get_args
 
 import torch
@@ -117,9 +117,8 @@ class Settings:
 
         These settings, some of them changed; another optimizer brings its own learning rate and options.
         """
-        known = [one.name for one in fields(self)]
         for name in changes:
-            check_name("setting", name, known)
+            check_name("setting", name, vars(self))
         own: dict[str, Any] = {"optimizer_options": {}, "learning_rate": None} if "optimizer" in changes else {}
         return replace(self, **(own | changes)) if changes else self
 
