@@ -28,6 +28,7 @@ from .errors import VizkitError, check_name
 from .networks import Activations
 
 Place = Literal["penalty", "view", "projection"]
+Function = Callable[..., Tensor]
 Range = tuple[float, float]  # of strengths: from low to high
 CONTEXT: dict[Place, tuple[str, ...]] = {  # what a function may ask for in each place
     "penalty": ("image", "low", "high", "activations"),
@@ -49,7 +50,7 @@ class Kind:
 
     name: str
     place: Place
-    function: Callable[..., Tensor]
+    function: Function
     strengths: Range | None
     default: float
     options: dict[str, Any]
@@ -244,7 +245,7 @@ def none() -> Regularizer:
     return Regularizer()
 
 
-def as_kind(function: Callable[..., Tensor], place: Place, strengths: Range | None, default: float | None) -> Kind:
+def as_kind(function: Function, place: Place, strengths: Range | None, default: float | None) -> Kind:
     """The `Kind` that a plain function is; see `vizkit.regularizer`."""
     check_name("place of a step", place, CONTEXT)
     if strengths is not None and not (len(strengths) == 2 and 0 <= strengths[0] < strengths[1]):

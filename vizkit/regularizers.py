@@ -12,7 +12,7 @@ from torchvision.transforms import functional as vision
 
 from .errors import VizkitError, check_name
 from .networks import Activations, resized
-from .regularization import Kind, Place, Range, as_kind
+from .regularization import Function, Kind, Place, Range, as_kind
 
 __all__ = ["clamp", "clip_small_contribution", "clip_small_norm", "crops", "cut_out", "decay", "fit", "gaussian_blur"]
 __all__ += ["jitter", "l1", "l2", "lp", "mirror", "natural_statistics", "noise", "pad", "regularizer", "resize"]
@@ -23,10 +23,7 @@ _known: dict[str, Kind] = {}
 
 
 def regularizer(
-    place: Place | Callable[..., Tensor] = "penalty",
-    *,
-    strengths: Range | None = (1e-6, 1e-1),
-    default: float | None = None,
+    place: Place | Function = "penalty", *, strengths: Range | None = (1e-6, 1e-1), default: float | None = None
 ) -> Any:
     """
     >>> @vizkit.regularizer("penalty", strengths=(1e-6, 1e-2))
@@ -45,7 +42,7 @@ def regularizer(
     if callable(place):
         return regularizer()(place)
 
-    def make(function: Callable[..., Tensor]) -> Kind:
+    def make(function: Function) -> Kind:
         made = as_kind(function, place, strengths, default)
         if made.name in vars(sys.modules[__package__]):
             raise VizkitError(f"vizkit has a {made.name} of its own. Call yours otherwise, such as my_{made.name}.")
@@ -55,7 +52,7 @@ def regularizer(
     return make
 
 
-kind: Callable[..., Callable[[Callable[..., Tensor]], Kind]] = regularizer  # always with brackets
+kind: Callable[..., Callable[[Function], Kind]] = regularizer  # always with brackets
 
 
 @kind("penalty", strengths=(1e-5, 3e-2), default=1e-3)

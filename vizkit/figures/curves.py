@@ -93,7 +93,7 @@ def score_lines(ascent: Ascent, names: Sequence[str] = ()) -> list[Line]:
 
 def reach(ascent: Ascent) -> int:
     """How many steps a curve has room for, so that it need not move with every step: it grows in jumps."""
-    room = 64 * 2 ** math.ceil(math.log2(max(ascent.step, 1) / 64)) if ascent.step > 64 else 64
+    room = 64 * 2 ** math.ceil(math.log2(max(ascent.step, 64) / 64))
     return max(1, min(room, max(ascent.steps, ascent.step)))
 
 
