@@ -441,7 +441,7 @@ def test_a_strength_is_a_finite_number_from_zero_up(strength):
 
 
 def test_options_and_strengths_that_a_regularizer_does_not_have_are_errors():
-    with pytest.raises(VizkitError, match=r"lp has no option 'q'; it has \['p'\]"):
+    with pytest.raises(VizkitError, match=r'No option of lp "q"\. Known: p'):
         vizkit.lp(0.1, q=3)
     with pytest.raises(VizkitError, match="clamp takes no strength"):
         vizkit.clamp(0.1)

@@ -15,11 +15,11 @@ from torch import Tensor
 from . import saved
 from .bases import as_start, start_parameters
 from .checks import is_whole
-from .errors import Diverged, VizkitError, warn
+from .errors import Diverged, VizkitError, check_name, warn
 from .images import Pictures, png, tile, to_pictures
 from .networks import Classifier, as_classifier, watched
 from .own_torch import own_torch
-from .progress import counted
+from .progress import make_all
 from .recipes import Recipe, as_recipe
 from .regularization import Regularizer
 from .settings import LIVE, Objective, Settings
@@ -64,7 +64,7 @@ def knob(name: str) -> Any:
     return property(lambda ascent: getattr(ascent.settings, name), lambda ascent, value: ascent.turn(**{name: value}))
 
 
-class Ascent:
+class Ascent(Iterator[Step]):
     """
     >>> ascent = vizkit.ascend(net, "flamingo", steps=2)
     >>> for step in ascent:
@@ -163,9 +163,6 @@ class Ascent:
 
     # What is done with it.
 
-    def __iter__(self) -> Iterator[Step]:
-        return self
-
     def run(self, progress: bool = False) -> "Ascent":
         """
         >>> vizkit.ascend(net, "flamingo", steps=2).run().picture.shape
@@ -173,8 +170,7 @@ class Ascent:
 
         All the steps that are left; `progress` prints a line that counts them, over and over itself.
         """
-        for _ in counted(self, str) if progress else self:
-            pass
+        make_all(self, self, str, progress)
         return self
 
     def turn(self, **knobs: Any) -> None:
@@ -184,8 +180,7 @@ class Ascent:
         Turns several knobs at once, all of them or, where a value cannot be, none: a `VizkitError`.
         """
         for name in knobs:
-            if name not in LIVE:
-                raise VizkitError(f'An ascent has no knob "{name}" to turn on its way. It has {", ".join(LIVE)}.')
+            check_name("knob to turn on its way", name, LIVE)
         self.settings = self._fitting(self.settings.but(**knobs))
 
     def finish(self) -> Step:
@@ -205,7 +200,6 @@ class Ascent:
     def restart_optimizer(self) -> None:
         """The optimizer forgets the steps before: from here on it climbs as if the image were a start."""
         self._optimizer = self.settings.make_optimizer(self._parameters)
-        self._parameters.grad = None
         self.changes.append((self.step, saved.RESTART, None))
 
     def code(self) -> str:
@@ -450,9 +444,7 @@ def reproduce(path: str | Path, net: Any = None, *, progress: bool = False, **yo
         ascent = ascend(net, run.targets, seed=run.seed, **vars(run.settings))
         if is_theirs:
             saved.check_network(path, run.facts, ascent._facts())
-        steps = _replay(ascent, run.changes)
-        for _ in counted(ascent, str, steps) if progress else steps:
-            pass
+        make_all(_replay(ascent, run.changes), ascent, str, progress)
     except (TypeError, RuntimeError, OverflowError) as error:
         raise VizkitError(f"The settings in {path} do not fit {net.name}: {error}") from error
     return ascent

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
-from .checks import check_name, is_like, is_whole
-from .errors import VizkitError
+from .checks import is_like, is_whole
+from .errors import VizkitError, check_name
 from .images import from_picture
 from .networks import Classifier, resized
+from .own_torch import own_torch
 
 
 class Plain:
@@ -50,7 +51,7 @@ class Pixels(Plain):
     spread: float = 0.1
     name: ClassVar[str] = "pixels"
 
-    def random(self, net: Classifier, generator: torch.Generator) -> Tensor:
+    def random(self, net: Classifier, generator: Generator) -> Tensor:
         return self.spread * torch.randn(net.blank().shape, generator=generator).to(net.device)
 
     def decode(self, net: Classifier, parameters: Tensor) -> Tensor:
@@ -86,7 +87,7 @@ class Fourier(Plain):
     scale: float = 1.0
     name: ClassVar[str] = "fourier"
 
-    def random(self, net: Classifier, generator: torch.Generator) -> Tensor:
+    def random(self, net: Classifier, generator: Generator) -> Tensor:
         height, width = _sides(net, self)
         shape = (1, net.channels, height, width // 2 + 1, 2)
         noise = self.spread * torch.randn(shape, generator=generator).to(net.device)
@@ -125,7 +126,7 @@ class Phase(Plain):
     scale: float = 1.0
     name: ClassVar[str] = "phase"
 
-    def random(self, net: Classifier, generator: torch.Generator) -> Tensor:
+    def random(self, net: Classifier, generator: Generator) -> Tensor:
         height, width = _sides(net, self)
         shape = (1, net.channels, height, width // 2 + 1)
         if self.standardise:
@@ -135,7 +136,7 @@ class Phase(Plain):
     def decode(self, net: Classifier, parameters: Tensor) -> Tensor:
         sides = _sides(net, self)
         phases = _standardised(parameters) if self.standardise else parameters
-        spectrum = torch.polar(_falling(sides, self.exponent, net.device).expand_as(phases), phases)
+        spectrum = torch.polar(_falling(sides, self.exponent).to(net.device).expand_as(phases), phases)
         values = _standardised(torch.fft.irfft2(spectrum, s=sides, norm="ortho"))
         return _squash(net, values, self.decorrelate)
 
@@ -152,19 +153,19 @@ def _sides(net: Classifier, basis: Fourier | Phase) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=8)
-@torch.inference_mode(False)
+@own_torch()
 def _weights(sides: tuple[int, int], exponent: float, device: torch.device) -> Tensor:
     """(height, width // 2 + 1): 1 / f^exponent, with the root mean square that exponent 1 has. Computed once, as every
-    step needs it; always float32, whatever a notebook has made torch's default."""
-    scale, reference = (_falling(sides, one, torch.device("cpu")) for one in (exponent, 1.0))
+    step needs it."""
+    scale, reference = (_falling(sides, one) for one in (exponent, 1.0))
     return (scale * (reference.square().mean() / scale.square().mean()).sqrt()).to(device)
 
 
-def _falling(sides: tuple[int, int], exponent: float, device: torch.device) -> Tensor:
+@own_torch()
+def _falling(sides: tuple[int, int], exponent: float) -> Tensor:
     """1 / frequency^exponent for every frequency of a real image of this shape: (height, width // 2 + 1)."""
-    here: dict[str, Any] = {"dtype": torch.float32, "device": "cpu"}
-    down, across = torch.fft.fftfreq(sides[0], **here)[:, None], torch.fft.rfftfreq(sides[1], **here)[None, :]
-    return ((down.square() + across.square()).sqrt().clamp(min=1 / max(sides)) ** -exponent).to(device)
+    down, across = torch.fft.fftfreq(sides[0])[:, None], torch.fft.rfftfreq(sides[1])
+    return (down.square() + across.square()).sqrt().clamp(min=1 / max(sides)) ** -exponent
 
 
 def _standardised(values: Tensor) -> Tensor:
@@ -219,23 +220,20 @@ def as_start(net: Classifier, start: Any) -> str | Tensor:
     return from_picture(net, start)
 
 
-def start_parameters(
-    net: Classifier, basis: Basis, start: str | Tensor, batch: int, generator: torch.Generator
-) -> Tensor:
+def start_parameters(net: Classifier, basis: Basis, start: str | Tensor, batch: int, generator: Generator) -> Tensor:
     """The parameters that an ascent starts from, (batch, …): the same random start for every image of the batch."""
-    if isinstance(start, str):
-        if start == "random":
-            one = basis.random(net, generator)
-        elif start == "bytes":
-            picture = torch.randint(0, 256, net.blank().shape, generator=generator) / 255
-            one = basis.encode(net, net.normalise(picture.to(net.device)))
-        else:
-            one = basis.encode(net, net.blank())
-    else:
+    if isinstance(start, Tensor):
         given, shape = tuple(start.shape), (net.channels, net.height, net.width)
         if given not in ((1, *shape), (batch, *shape)):
             raise VizkitError(f"A start tensor is zero-centred, of shape {shape} times 1 or {batch}, not {given}.")
         if not start.isfinite().all():
             raise VizkitError("The start image holds values that are not finite. Clean it before the ascent.")
         one = basis.encode(net, start)
+    elif start == "random":
+        one = basis.random(net, generator)
+    elif start == "bytes":
+        picture = torch.randint(0, 256, net.blank().shape, generator=generator) / 255
+        one = basis.encode(net, net.normalise(picture.to(net.device)))
+    else:
+        one = basis.encode(net, net.blank())
     return one.expand(batch, *one.shape[1:]).clone()

@@ -1,17 +1,8 @@
-"""What a plain value is, where it matters that it is one: a name, a whole number, a finite one."""
+"""What a plain value is, where it matters that it is one: a whole number, a finite one."""
 
 import math
 import numbers
-from collections.abc import Collection
 from typing import Any
-
-from .errors import VizkitError
-
-
-def check_name(kind: str, name: Any, known: Collection[str]) -> None:
-    """Raises `VizkitError`, with the names, where `name` is none of those that are known."""
-    if not isinstance(name, str) or name not in known:
-        raise VizkitError(f'No {kind} "{name}". Known: {", ".join(known)}.')
 
 
 def is_whole(value: Any) -> bool:

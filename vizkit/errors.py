@@ -1,7 +1,9 @@
-"""The one kind of error that vizkit raises on purpose, and its warnings."""
+"""The one kind of error that vizkit raises on purpose, the commonest reason for it, and its warnings."""
 
 import sys
 import warnings
+from collections.abc import Collection
+from typing import Any
 
 
 class VizkitError(ValueError):
@@ -10,6 +12,12 @@ class VizkitError(ValueError):
 
 class Diverged(VizkitError):
     """An ascent met a number that is not finite; it keeps its last good image and can go on once a knob is turned."""
+
+
+def check_name(kind: str, name: Any, known: Collection[str]) -> None:
+    """Raises `VizkitError`, with the names, where `name` is none of those that are known."""
+    if not isinstance(name, str) or name not in known:
+        raise VizkitError(f'No {kind} "{name}". Known: {", ".join(known) or "none"}.')
 
 
 def warn(doubt: str) -> None:

@@ -93,8 +93,6 @@ def _in_rgb(image: Image.Image) -> Image.Image:
         array = np.asarray(image)
         deep = array.dtype.kind in "iu" and array.max() > 1
         return _photo_of_array(array / 65535 if deep else array)
-    if "A" not in image.getbands() and "transparency" not in image.info:
-        return image.convert("RGB")
     image = image.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
@@ -125,11 +123,17 @@ def _as_bytes(array: NDArray[Any]) -> NDArray[np.uint8]:
 
 def png(picture: Pictures) -> bytes:
     """A picture as a PNG file; one of few pixels is enlarged, so that a page shows them as they are."""
-    image, stream = Image.fromarray(picture), io.BytesIO()
+    image = Image.fromarray(picture)
     if max(image.size) <= 96:
         factor = 448 // max(image.size)
         image = image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
-    image.save(stream, format="png")
+    return to_file(image, "png")
+
+
+def to_file(image: Image.Image, kind: str, **how: Any) -> bytes:
+    """An image as a file of that kind; `how` is what Pillow is told."""
+    stream = io.BytesIO()
+    image.save(stream, kind, **how)
     return stream.getvalue()
 
 

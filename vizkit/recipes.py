@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import saved
 from .bases import Fourier, Phase, Pixels
-from .checks import check_name
+from .errors import check_name
 from .networks import Classifier
 from .regularizers import *
 from .settings import Settings
@@ -38,11 +38,12 @@ class Recipe(Settings):
         return saved.call(self, target, seed)
 
 
+_LUCID = pad(12) + jitter(7, one_sided=True) + scale_and_rotate(10, scale=0.1) + jitter(3, one_sided=True) + fit()
 # Horama's large image, of which six parts are shown at the network's own size: 224 of its 1280 pixels a side.
 _LARGE = 40 / 7
 _CROPS = crops(0.25, largest=0.3, count=6, size=0.175, centre_spread=0.15) + noise(0.05, uniform=1.0, each_view=True)
 
-_OZBULAK_PLAIN = Recipe(
+_OZBULAK = Recipe(
     name="ozbulak",
     source="pytorch-cnn-visualizations, generate_class_specific_samples.",
     regularizer=round_to_bytes(),
@@ -50,40 +51,12 @@ _OZBULAK_PLAIN = Recipe(
     learning_rate=6.0,
     start="bytes",
 )
-_OZBULAK = (
-    _OZBULAK_PLAIN,
-    _OZBULAK_PLAIN.but(
-        name="ozbulak-regularized",
-        source="pytorch-cnn-visualizations, generate_regularized_…; weight decay 1e-4 is l2(5e-5).",
-        regularizer=l2(5e-5) + round_to_bytes() + gaussian_blur(1, every=4, first=2) + round_to_bytes(),
-    ),
-    *(
-        _OZBULAK_PLAIN.but(
-            name=f"ozbulak-{penalty.name}",
-            source=f"The {penalty.name.upper()} animation of pytorch-cnn-visualizations, whose code was never "
-            "published; the strength is ours.",
-            regularizer=penalty(1e-2) + round_to_bytes(),
-        )
-        for penalty in (l2, l1)
-    ),
-)
 _TABLE = {  # Yosinski's table 1: its rows
     1: (gaussian_blur(0.5, every=4, first=0) + clip_small_norm(50), 500),
     2: (decay(0.3) + clip_small_norm(20), 750),
     3: (decay(1e-4) + gaussian_blur(1.0, every=4, first=0), 1000),
     4: (gaussian_blur(0.5, every=4, first=0) + clip_small_contribution(90), 500),
 }
-_YOSINSKI = tuple(
-    Recipe(
-        name=f"yosinski-{'abcd'[row - 1]}",
-        source=f"Yosinski et al. 2015 (arXiv 1506.06579), table 1, row {row}; the learning rate is ours.",
-        regularizer=regularizer + clamp(),
-        steps=steps,
-        learning_rate=6.0,
-        basis=Pixels(spread=0.08),
-    )
-    for row, (regularizer, steps) in _TABLE.items()
-)
 _HORAMA = Recipe(
     name="horama",
     source="Horama, Fourier (2025): six noisy crops of a large image a step. It shows the network values within ±2.5, "
@@ -95,30 +68,28 @@ _HORAMA = Recipe(
     learning_rate=1.0,
     basis=Fourier(exponent=1.5, spread=1.0, scale=_LARGE, standardise=True),
 )
+_VIZKIT = Recipe(
+    name="vizkit",
+    source="Ours: the frequencies of the picture move; each step looks at two large random parts of it, turned, "
+    "mirrored or not, with a square hidden; strong frequencies keep part of their lead; the rate falls; what the "
+    "network remembers of photographs holds the picture back.",
+    regularizer=crops(0.5, turn=10, count=2, size=0.714) + mirror() + cut_out(0.3) + natural_statistics(16),
+    steps=64,
+    optimizer="half_adam",
+    learning_rate=0.035,
+    schedule="fading",
+    basis=Fourier(exponent=1.15),
+)
 
 RECIPES = (
-    Recipe(
-        name="vizkit",
-        source="Ours: the frequencies of the picture move; each step looks at two large random parts of it, turned, "
-        "mirrored or not, with a square hidden; strong frequencies keep part of their lead; the rate falls; what the "
-        "network remembers of photographs holds the picture back.",
-        regularizer=crops(0.5, turn=10, count=2, size=0.714) + mirror() + cut_out(0.3) + natural_statistics(16),
-        steps=64,
-        optimizer="half_adam",
-        learning_rate=0.035,
-        schedule="fading",
-        basis=Fourier(exponent=1.15),
-    ),
-    Recipe(
+    _VIZKIT,
+    _VIZKIT.but(
         name="small",
         source="Ours, for images of up to 96 pixels: from the mean colour, the frequencies of the picture move; each "
         "step looks at all of it, a little shifted, turned and scaled; L1 leaves only what pays, what the network "
         "remembers of its training holds the picture back; the rate falls.",
         regularizer=jitter(1) + scale_and_rotate(5, scale=0.1) + l1(1e-3) + natural_statistics(2),
-        steps=64,
-        optimizer="half_adam",
         learning_rate=0.1,
-        schedule="fading",
         basis=Fourier(exponent=1.3, spread=0.1, from_mean=True),
     ),
     Recipe(
@@ -128,7 +99,21 @@ RECIPES = (
         learning_rate=1.0,
         start="zero",
     ),
-    *_OZBULAK,
+    _OZBULAK,
+    _OZBULAK.but(
+        name="ozbulak-regularized",
+        source="pytorch-cnn-visualizations, generate_regularized_…; weight decay 1e-4 is l2(5e-5).",
+        regularizer=l2(5e-5) + round_to_bytes() + gaussian_blur(1, every=4, first=2) + round_to_bytes(),
+    ),
+    *(
+        _OZBULAK.but(
+            name=f"ozbulak-{penalty.name}",
+            source=f"The {penalty.name.upper()} animation of pytorch-cnn-visualizations, whose code was never "
+            "published; the strength is ours.",
+            regularizer=penalty(1e-2) + round_to_bytes(),
+        )
+        for penalty in (l2, l1)
+    ),
     Recipe(
         name="saket",
         source="Visualising-Image-Classification-Models-and-Saliency-Maps. It starts from a faint photo: pass yours as "
@@ -145,15 +130,21 @@ RECIPES = (
         learning_rate=25.0,
         basis=Pixels(spread=1.0),
     ),
-    *_YOSINSKI,
+    *(
+        Recipe(
+            name=f"yosinski-{'abcd'[row - 1]}",
+            source=f"Yosinski et al. 2015 (arXiv 1506.06579), table 1, row {row}; the learning rate is ours.",
+            regularizer=regularizer + clamp(),
+            steps=steps,
+            learning_rate=6.0,
+            basis=Pixels(spread=0.08),
+        )
+        for row, (regularizer, steps) in _TABLE.items()
+    ),
     Recipe(
         name="lucid",
         source="Lucid and lucent, render_vis of a class logit (Olah, Mordvintsev, Schubert 2017).",
-        regularizer=pad(12)
-        + jitter(7, one_sided=True)
-        + scale_and_rotate(10, scale=0.1)
-        + jitter(3, one_sided=True)
-        + fit(),
+        regularizer=_LUCID,
         steps=512,
         optimizer="adam",
         learning_rate=0.05,

@@ -23,11 +23,13 @@ from typing import Any, Literal, overload
 import torch
 from torch import Tensor
 
-from .checks import check_name, is_finite, is_like
-from .errors import VizkitError
+from .checks import is_finite, is_like
+from .errors import VizkitError, check_name
 from .networks import Activations
 
 Place = Literal["penalty", "view", "projection"]
+Function = Callable[..., Tensor]
+Range = tuple[float, float]  # of strengths: from low to high
 CONTEXT: dict[Place, tuple[str, ...]] = {  # what a function may ask for in each place
     "penalty": ("image", "low", "high", "activations"),
     "view": ("image", "strength", "step", "generator", "low", "high", "sides", "views"),
@@ -48,12 +50,11 @@ class Kind:
 
     name: str
     place: Place
-    function: Callable[..., Tensor]
-    strengths: tuple[float, float] | None
+    function: Function
+    strengths: Range | None
     default: float
     options: dict[str, Any]
-    asks: frozenset[str]
-    needs: frozenset[str]
+    asks: dict[str, Any]  # of what it may know of a step: what it asks for, with its default if it has one
 
     @overload
     def __call__(self, strength: float | Sequence[float] | None = None, **options: Any) -> "Regularizer": ...
@@ -61,8 +62,7 @@ class Kind:
     def __call__(self, strength: Tensor, **options: Any) -> Any: ...
     def __call__(self, strength: Any = None, **options: Any) -> Any:
         for name, value in options.items():
-            if name not in self.options:
-                raise VizkitError(f"{self.name} has no option {name!r}; it has {sorted(self.options) or 'none'}.")
+            check_name(f"option of {self.name}", name, self.options)
             if not is_like(value, self.options[name]):
                 raise VizkitError(f"{name} of {self.name} is like {self.options[name]!r}, not {value!r}.")
         if isinstance(strength, Tensor) and strength.ndim == 4:
@@ -109,9 +109,10 @@ class Part:
             # Randomness of its own, by name: no other part and no other image of the batch changes what it draws.
             name = f"{seed} {known['step']} {kind.name} {nth}"
             known["generator"] = torch.Generator().manual_seed(zlib.crc32(name.encode()))
-        if missing := sorted(name for name in kind.needs if known.get(name) is None):
+        needed = (name for name, usual in kind.asks.items() if usual is inspect.Parameter.empty)
+        if missing := sorted(name for name in needed if known.get(name) is None):
             raise VizkitError(f"{kind.name} has to know {', '.join(f'{one}=…' for one in missing)}, as an ascent does.")
-        result = kind.function(**{name: known[name] for name in kind.asks & known.keys()}, **self.options)
+        result = kind.function(**{name: known[name] for name in kind.asks.keys() & known.keys()}, **self.options)
         expected = image.shape[:1] if kind.place == "penalty" else image.shape
         if kind.place == "view" and isinstance(result, Tensor) and result.ndim == 4 and len(result):  # of any size
             expected = (len(result) // len(image) * len(image), image.shape[1], *result.shape[2:])  # type: ignore[assignment]
@@ -229,11 +230,8 @@ def side_by_side(regularizers: Sequence[Regularizer]) -> Regularizer:
 
     One regularizer for a batch, in which each image gets its own of the list.
     """
-    for one in regularizers:
-        if not isinstance(one, Regularizer) or one.batch > 1:
-            raise VizkitError(f"side_by_side takes regularizers like vizkit.l2(1e-4), one an image, not {one!r}.")
-    if not regularizers:
-        raise VizkitError("side_by_side takes a regularizer for each image, and got none.")
+    if not regularizers or not all(isinstance(one, Regularizer) and one.batch == 1 for one in regularizers):
+        raise VizkitError(f"side_by_side takes regularizers like vizkit.l2(1e-4), one an image, not {regularizers!r}.")
     return Regularizer(tuple(one.parts for one in regularizers))
 
 
@@ -247,24 +245,21 @@ def none() -> Regularizer:
     return Regularizer()
 
 
-def as_kind(
-    function: Callable[..., Tensor], place: Place, strengths: tuple[float, float] | None, default: float | None
-) -> Kind:
+def as_kind(function: Function, place: Place, strengths: Range | None, default: float | None) -> Kind:
     """The `Kind` that a plain function is; see `vizkit.regularizer`."""
     check_name("place of a step", place, CONTEXT)
     if strengths is not None and not (len(strengths) == 2 and 0 <= strengths[0] < strengths[1]):
         raise VizkitError(f"strengths must be (low, high) with 0 <= low < high, not {strengths}.")
     name, known = getattr(function, "__name__", type(function).__name__), CONTEXT[place]
     given = {p.name: p.default for p in inspect.signature(function).parameters.values()}
+    asks = {one: usual for one, usual in given.items() if one in known}
     options = {one: usual for one, usual in given.items() if one not in known}
     unknown = [one for one, usual in options.items() if usual is inspect.Parameter.empty]
     if unknown:
         hint = f"Known: {', '.join(known)}; give the others a default."
         raise VizkitError(f"{name} asks for {unknown}, which a {place} cannot have. {hint}")
-    asks = given.keys() - options.keys()
-    needs = {one for one in asks if given[one] is inspect.Parameter.empty}
     low, high = strengths or (1.0, 1.0)
     middle = default if default is not None else math.sqrt(max(low, 1e-4 * high) * high)
-    made = Kind(name, place, function, strengths, middle, options, frozenset(asks), frozenset(needs))
+    made = Kind(name, place, function, strengths, middle, options, asks)
     object.__setattr__(made, "__doc__", function.__doc__)
     return made

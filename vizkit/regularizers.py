@@ -6,14 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.nn import functional as F
 from torchvision.transforms import functional as vision
 
-from .checks import check_name
-from .errors import VizkitError
+from .errors import VizkitError, check_name
 from .networks import Activations, resized
-from .regularization import Kind, Place, as_kind
+from .regularization import Function, Kind, Place, Range, as_kind
 
 __all__ = ["clamp", "clip_small_contribution", "clip_small_norm", "crops", "cut_out", "decay", "fit", "gaussian_blur"]
 __all__ += ["jitter", "l1", "l2", "lp", "mirror", "natural_statistics", "noise", "pad", "regularizer", "resize"]
@@ -24,10 +23,7 @@ _known: dict[str, Kind] = {}
 
 
 def regularizer(
-    place: Place | Callable[..., Tensor] = "penalty",
-    *,
-    strengths: tuple[float, float] | None = (1e-6, 1e-1),
-    default: float | None = None,
+    place: Place | Function = "penalty", *, strengths: Range | None = (1e-6, 1e-1), default: float | None = None
 ) -> Any:
     """
     >>> @vizkit.regularizer("penalty", strengths=(1e-6, 1e-2))
@@ -46,7 +42,7 @@ def regularizer(
     if callable(place):
         return regularizer()(place)
 
-    def make(function: Callable[..., Tensor]) -> Kind:
+    def make(function: Function) -> Kind:
         made = as_kind(function, place, strengths, default)
         if made.name in vars(sys.modules[__package__]):
             raise VizkitError(f"vizkit has a {made.name} of its own. Call yours otherwise, such as my_{made.name}.")
@@ -56,7 +52,7 @@ def regularizer(
     return make
 
 
-kind: Callable[..., Callable[[Callable[..., Tensor]], Kind]] = regularizer  # always with brackets
+kind: Callable[..., Callable[[Function], Kind]] = regularizer  # always with brackets
 
 
 @kind("penalty", strengths=(1e-5, 3e-2), default=1e-3)
@@ -131,7 +127,7 @@ def natural_statistics(activations: Sequence[Activations], layers: int = 5) -> T
 
 
 @kind("view", strengths=(1, 32), default=8)
-def jitter(image: Tensor, strength: float, generator: torch.Generator, one_sided: bool = False) -> Tensor:
+def jitter(image: Tensor, strength: float, generator: Generator, one_sided: bool = False) -> Tensor:
     """
     >>> vizkit.jitter(8)
     vizkit.jitter(8)
@@ -145,7 +141,7 @@ def jitter(image: Tensor, strength: float, generator: torch.Generator, one_sided
 
 
 @kind("view", strengths=(1, 45), default=10)
-def scale_and_rotate(image: Tensor, strength: float, generator: torch.Generator, scale: float = 0.1) -> Tensor:
+def scale_and_rotate(image: Tensor, strength: float, generator: Generator, scale: float = 0.1) -> Tensor:
     """
     >>> vizkit.scale_and_rotate(10, scale=0.1)
     vizkit.scale_and_rotate(10, scale=0.1)
@@ -162,7 +158,7 @@ def scale_and_rotate(image: Tensor, strength: float, generator: torch.Generator,
 def crops(
     image: Tensor,
     strength: float,
-    generator: torch.Generator,
+    generator: Generator,
     largest: float = 1.0,
     turn: float = 0.0,
     count: int = 1,
@@ -190,7 +186,7 @@ def crops(
 
 
 @kind("view", strengths=None)
-def mirror(image: Tensor, generator: torch.Generator, views: int = 1) -> Tensor:
+def mirror(image: Tensor, generator: Generator, views: int = 1) -> Tensor:
     """
     >>> vizkit.mirror()
     vizkit.mirror()
@@ -202,9 +198,7 @@ def mirror(image: Tensor, generator: torch.Generator, views: int = 1) -> Tensor:
 
 
 @kind("view", strengths=(0.05, 0.6), default=0.3)
-def cut_out(
-    image: Tensor, strength: float, generator: torch.Generator, low: Tensor, high: Tensor, views: int = 1
-) -> Tensor:
+def cut_out(image: Tensor, strength: float, generator: Generator, low: Tensor, high: Tensor, views: int = 1) -> Tensor:
     """
     >>> vizkit.cut_out(0.3)
     vizkit.cut_out(0.3)
@@ -225,12 +219,7 @@ def cut_out(
 
 @kind("view", strengths=(0.01, 1), default=0.05)
 def noise(
-    image: Tensor,
-    strength: float,
-    generator: torch.Generator,
-    views: int = 1,
-    uniform: float = 0.0,
-    each_view: bool = False,
+    image: Tensor, strength: float, generator: Generator, views: int = 1, uniform: float = 0.0, each_view: bool = False
 ) -> Tensor:
     """
     >>> vizkit.noise(0.05)
@@ -308,12 +297,11 @@ def gaussian_blur(image: Tensor, strength: float, step: int, every: int = 1, fir
     """
     if (step - (every - 1 if first is None else first)) % max(every, 1):
         return image
-    radius = min(round(4 * strength), min(image.shape[-2:]) - 1)
-    if not radius:
-        return image
+    sides = list(image.shape[-2:])
+    radius = min(round(4 * strength), min(sides) - 1)
     # The mirror stands beyond the last pixel, as in scipy, where that of the blur itself stands on it.
     image = vision.pad(image, [radius], padding_mode="symmetric")
-    return vision.gaussian_blur(image, [2 * radius + 1] * 2, [strength] * 2)[:, :, radius:-radius, radius:-radius]
+    return vision.center_crop(vision.gaussian_blur(image, [2 * radius + 1] * 2, [strength] * 2), sides)
 
 
 @kind("projection", strengths=(1e-4, 0.3), default=0.01)
@@ -387,7 +375,7 @@ def round_to_bytes(image: Tensor, low: Tensor, high: Tensor) -> Tensor:
 
 
 @kind("projection", strengths=(1, 16), default=4)
-def shake(image: Tensor, strength: float, generator: torch.Generator, turn: float = 1.0) -> Tensor:
+def shake(image: Tensor, strength: float, generator: Generator, turn: float = 1.0) -> Tensor:
     """
     >>> vizkit.shake(4)
     vizkit.shake(4)

@@ -1,17 +1,16 @@
 """Everything that can be set about an ascent, checked when it is set, so that a bad value changes nothing."""
 
-import difflib
 import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar, get_args
 
 import torch
 from torch import Tensor
 
 from .bases import Basis, Pixels, as_basis
-from .checks import check_name, is_finite, is_whole
-from .errors import VizkitError
+from .checks import is_finite, is_whole
+from .errors import VizkitError, check_name
 from .regularization import Kind, Regularizer, none
 
 Objective = Literal["score", "probability", "log_probability"]
@@ -94,8 +93,10 @@ class Settings:
             raise VizkitError(f"A regularizer is something like vizkit.l2(1e-4), not {regularizer!r:.200}.{hint}")
         if not is_whole(self.steps) or self.steps < 0:
             raise VizkitError(f"steps must be a whole number from 0 up, not {self.steps!r}. Try 200.")
+        rate = self.learning_rate
         if not callable(self.optimizer):
             check_name("optimizer", self.optimizer, OPTIMIZERS)
+            rate = OPTIMIZERS[self.optimizer][2] if rate is None else rate
         check_name("objective", self.objective, OBJECTIVES)
         check_name("schedule", self.schedule, SCHEDULES)
         options = self.optimizer_options or {}
@@ -103,14 +104,11 @@ class Settings:
             raise VizkitError(f'optimizer_options are like {{"betas": (0.5, 0.99)}}, not {options!r}.')
         if taken := {"lr", "maximize", "params", "capturable", "differentiable"} & options.keys():
             raise VizkitError(f"vizkit sets {sorted(taken)} itself: not among optimizer_options.")
-        rate = self.learning_rate
-        if rate is None and not callable(self.optimizer):
-            rate = OPTIMIZERS[self.optimizer][2]
         if rate is not None and (not is_finite(rate) or rate <= 0):
             raise VizkitError(f"The learning rate must be a finite number above 0, not {rate!r}. Try 1.")
+        rate, basis = rate if rate is None else float(rate), as_basis(self.basis)
         fitted = {"regularizer": regularizer, "steps": int(self.steps), "optimizer_options": options}
-        fitted |= {"learning_rate": rate if rate is None else float(rate), "basis": as_basis(self.basis)}
-        vars(self).update(fitted)  # frozen from here on
+        vars(self).update(fitted, learning_rate=rate, basis=basis)  # frozen from here on
 
     def but(self: Some, **changes: Any) -> Some:
         """
@@ -119,11 +117,8 @@ class Settings:
 
         These settings, some of them changed; another optimizer brings its own learning rate and options.
         """
-        known = [one.name for one in fields(self)]
         for name in changes:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, n=1) or known
-                raise VizkitError(f'No setting "{name}". Nearest: {", ".join(near)}.')
+            check_name("setting", name, vars(self))
         own: dict[str, Any] = {"optimizer_options": {}, "learning_rate": None} if "optimizer" in changes else {}
         return replace(self, **(own | changes)) if changes else self
 

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.datasets import FashionMNIST
 
-from ..checks import check_name
-from ..errors import VizkitError
+from ..errors import VizkitError, check_name
 
 Field = NDArray[np.float64]
 
@@ -215,8 +214,7 @@ def fashion(folder: str | Path | None = None) -> Dataset:
         train, test = (FashionMNIST(root, train=part, download=True) for part in (True, False))
     except (OSError, RuntimeError) as error:  # urllib's URLError is an OSError; torchvision raises RuntimeErrors
         remedy = "Give the folder of its files, fashion(folder), or take vizkit.datasets.shapes(), which needs none."
-        raise VizkitError(
-            f"Fashion-MNIST is not in {folder or raw}, and there is no network. {remedy} ({error})"
-        ) from error
+        what = f"Fashion-MNIST is not in {folder or raw}, and there is no network"
+        raise VizkitError(f"{what}. {remedy} ({error})") from error
     pictures, test_pictures = train.data[:, None], test.data[:, None]
     return Dataset("Fashion-MNIST", list(train.classes), pictures, train.targets, test_pictures, test.targets)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from ..errors import Diverged, VizkitError
 from ..networks import Classifier, as_device
 from ..own_torch import own_torch
-from ..progress import counted
+from ..progress import make_all
 from .datasets import Dataset
 
 CHECKS = 20  # how often the accuracy on unseen pictures is measured on the way
@@ -29,7 +29,7 @@ class TrainingStep:
     accuracy: float
 
 
-class Training:
+class Training(Iterator[TrainingStep]):
     """
     >>> data = vizkit.datasets.shapes(train=256, test=64)
     >>> training = vizkit.Training(vizkit.small_cnn(3, 8, size=64), data, epochs=1, push=0)
@@ -94,9 +94,6 @@ class Training:
         """How many updates have been made."""
         return len(self.history)
 
-    def __iter__(self) -> Iterator[TrainingStep]:
-        return self
-
     def __next__(self) -> TrainingStep:
         if self.step >= self.steps:
             raise StopIteration
@@ -146,8 +143,7 @@ class Training:
     def run(self, progress: bool = False) -> "Training":
         """All the steps that are left; `progress` prints a line that counts them, over and over itself. The kernel's
         interrupt (■) raises `KeyboardInterrupt`; what has been learned is kept, and `run()` goes on from there."""
-        for _ in counted(self, lambda step: f"loss {step.loss:.2f}") if progress else self:
-            pass
+        make_all(self, self, lambda step: f"loss {step.loss:.2f}", progress)
         return self
 
     def test_accuracy(self, count: int | None = None) -> float:

@@ -51,12 +51,11 @@ def score_curve(ascent: Ascent, names: Sequence[str] = ()) -> Figure:
     knob was turned, and below stands to what. Where views were shown, a dot is the score of the whole picture in the
     end. `names` stand in for the class labels, where several images are of one class.
     """
-    figure, lines = NotebookFigure(6, 3.4), score_lines(ascent, names)
-    axes = figure.add_subplot()
-    drawn = [
-        axes.plot(one.steps, one.values, one.style, color=one.colour, linewidth=2, label=one.label, clip_on=False)[0]
-        for one in lines
-    ]
+    figure, axes = plain_plot(6, 3.4)
+    named = []
+    for label, steps, values, colour, style, _ in score_lines(ascent, names):
+        drawn = axes.plot(steps, values, style, color=colour, linewidth=2, label=label, clip_on=False)
+        named += drawn if label else []
     for number, step, _ in turned(ascent):
         axes.axvline(step, color=GREY, linestyle=":", linewidth=1)
         axes.text(step, 1, f" {number}", transform=axes.get_xaxis_transform(), va="top", color=GREY, size=11)
@@ -64,10 +63,8 @@ def score_curve(ascent: Ascent, names: Sequence[str] = ()) -> Figure:
     axes.set_ylabel("class score", color=GREY)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.grid(color=GREY, alpha=0.25, linewidth=0.6)
-    plain_axes(axes)
     if ascent.history:
         place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.02, 1.0), "ncols": 2}
-        named = [line for line, one in zip(drawn, lines, strict=True) if one.label]
         legend = axes.legend(named, ["-"] * len(named), frameon=False, labelcolor=GREY, fontsize=9, **place)
         for written, line in zip(legend.get_texts(), named, strict=True):
             written.set(text=line.get_label(), parse_math=False)  # a label is what it is, not a formula
@@ -96,7 +93,7 @@ def score_lines(ascent: Ascent, names: Sequence[str] = ()) -> list[Line]:
 
 def reach(ascent: Ascent) -> int:
     """How many steps a curve has room for, so that it need not move with every step: it grows in jumps."""
-    room = 64 * 2 ** math.ceil(math.log2(max(ascent.step, 1) / 64)) if ascent.step > 64 else 64
+    room = 64 * 2 ** math.ceil(math.log2(max(ascent.step, 64) / 64))
     return max(1, min(room, max(ascent.steps, ascent.step)))
 
 
@@ -132,10 +129,13 @@ def _difference(before: Regularizer, after: Regularizer) -> str:
     return ", ".join(new + gone).replace("vizkit.", "")
 
 
-def plain_axes(axes: Axes) -> None:
-    """Two axes, no box, and a colour that reads on white and on black."""
+def plain_plot(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure with two axes, no box, in a colour that reads on white and on black."""
+    figure = NotebookFigure(width, height)
+    axes = figure.add_subplot()
     axes.tick_params(colors=GREY)
     axes.set_facecolor("none")
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(GREY)
+    return figure, axes

@@ -1,6 +1,5 @@
 """Pictures side by side: grids, film strips, animations."""
 
-import io
 import math
 import textwrap
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from PIL import Image
 
 from ..ascent import Ascent
 from ..errors import VizkitError
-from ..images import Pictures, tile
+from ..images import Pictures, tile, to_file
 from ..saved import write_whole
 from .curves import GREY, NotebookFigure
 
@@ -52,8 +51,7 @@ def film_strip(ascent: Ascent, frames: int = 6) -> Figure:
 
     How the first class model came about: `frames` pictures, evenly spread from the first step to the last.
     """
-    kept = _kept_frames(ascent)
-    chosen = [kept[round(at)] for at in np.linspace(0, len(kept) - 1, min(frames, len(kept)))]
+    chosen = _kept_frames(ascent, frames)
     captions = [f"step {step}" for step in chosen]
     return grid([ascent.frames[step][0] for step in chosen], captions, columns=len(chosen))
 
@@ -66,17 +64,15 @@ def gif(ascent: Ascent, path: str | Path, seconds: float = 6.0) -> Path:
 
     Writes the ascent as an animation of about `seconds`, the batch side by side; the last frame stays a while.
     """
-    kept = _kept_frames(ascent)
-    chosen = kept[:: math.ceil(len(kept) / 100)]
-    chosen += kept[-1:] if chosen[-1] != kept[-1] else []
-    images = [Image.fromarray(tile(ascent.frames[step])) for step in chosen]
+    images = [Image.fromarray(tile(ascent.frames[step])) for step in _kept_frames(ascent, most=100)]
     duration = [max(20, round(1000 * seconds / len(images)))] * (len(images) - 1) + [2000]
-    stream = io.BytesIO()
-    images[0].save(stream, format="GIF", save_all=True, append_images=images[1:], duration=duration, loop=0)
-    return write_whole(path, stream.getvalue())
+    animation = to_file(images[0], "gif", save_all=True, append_images=images[1:], duration=duration, loop=0)
+    return write_whole(path, animation)
 
 
-def _kept_frames(ascent: Ascent) -> list[int]:
+def _kept_frames(ascent: Ascent, most: int) -> list[int]:
+    """The steps of as many frames, or of all that there are, evenly spread from the first to the last."""
     if not ascent.frames:
         raise VizkitError("This ascent has made no step yet: call its run() first.")
-    return sorted(ascent.frames)
+    kept = sorted(ascent.frames)
+    return [kept[round(at)] for at in np.linspace(0, len(kept) - 1, min(most, len(kept)))]

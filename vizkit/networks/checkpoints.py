@@ -89,19 +89,18 @@ def matched(weights: Mapping[str, Tensor], own: Mapping[str, Any]) -> dict[str, 
     """The weights by the module's own names, where those are found under one prefix, whatever wrappers have put into
     them; else as they are."""
     given, wanted = ({_bare(name): name for name in names} for names in (weights, own))
-    shared = {name.split(".")[0] + "." for name in wanted} if wanted else set()
+    shared = {name.split(".")[0] + "." for name in wanted}
+    prefixes = ["", *dict.fromkeys(name[: at + 1] for name in given for at, letter in enumerate(name) if letter == ".")]
     fits: dict[str, dict[str, Tensor]] = {}
     for outer in ("", *(shared if len(shared) == 1 else ())):
         names = {name.removeprefix(outer): full for name, full in wanted.items()}
         needed = {name for name in names if not name.endswith("num_batches_tracked")}
-        first = min(needed, default="")
-        ending = [name.removesuffix(first) for name in given if name.endswith(first) and not fits]
-        for prefix in sorted(ending, key=len):
+        for prefix in sorted(() if fits else prefixes, key=len):
             under = {name.removeprefix(prefix): full for name, full in given.items() if name.startswith(prefix)}
-            if needed and needed <= under.keys() and prefix[-1:] in ("", "."):
+            if needed and needed <= under.keys():
                 parts = {name.split(".")[0] for name in names}  # what is there for them beyond it may be a deeper one's
                 chosen = {name: full for name, full in under.items() if name.split(".")[0] in parts}
-                fits.setdefault(prefix, {names.get(name, name): weights[full] for name, full in chosen.items()})
+                fits[prefix] = {names.get(name, name): weights[full] for name, full in chosen.items()}
     if len(fits) > 1:
         taken, *others = fits
         warn(f"Several sets of weights fit, by their names: {taken!r} is taken, not {others}.")

@@ -69,30 +69,27 @@ def guarded(truth: Scorer, pictures: Tensor) -> tuple[Scorer, Tensor]:
     Raises `VizkitError` where it is no classifier that can be climbed; warns where it is a doubtful one.
     """
     true, alone, again = scores_of_a_function(truth, pictures)
-    climbable = ~(true == -torch.inf).all(dim=0)  # or else masked
+    climbable = (true != -torch.inf).any(dim=0)  # or else masked
     finite = true.nan_to_num(neginf=0.0)
     spread = finite.amax(dim=0) - finite.amin(dim=0)
     clear = climbable & (spread > 1e-5 * finite.abs().amax(dim=0))  # of a class at -1e9, say, nothing is left to see
     clear = clear if clear.any() else climbable
     scorer, scores, gradient, last = faithful(truth, pictures, true, spread, clear)
 
-    doubts = []
     if alone.device.type == "cpu" and not torch.equal(again, alone):
-        doubts.append(f"{scorer.name} scores one picture a little otherwise each time: no seed repeats it to the bit.")
+        warn(f"{scorer.name} scores one picture a little otherwise each time: no seed repeats it to the bit.")
     is_alone = close(true[:1], alone, spread, max(truth.rounding, 1e-5))
     if not is_alone:
         what = "otherwise when another is beside it: class models of one batch will depend on each other"
-        doubts.append(f"{scorer.name} scores a picture {what}.{advice(scorer.network)}")
+        warn(f"{scorer.name} scores a picture {what}.{advice(scorer.network)}")
     if not gradient.any():
-        doubts.append(f"No score of {scorer.name} changes with the image. Does its forward round, or compare?")
+        warn(f"No score of {scorer.name} changes with the image. Does its forward round, or compare?")
     elif is_alone and not rises(scorer, pictures[:2], scores, gradient, clear):
         why = "Does its forward hold back a part, torch.no_grad, round, or have a backward of its own?"
-        doubts.append(f"The gradient of {scorer.name} is not that of its scores: they do not rise along it. {why}")
+        warn(f"The gradient of {scorer.name} is not that of its scores: they do not rise along it. {why}")
     if not callable(scorer.pick) and (kind := squashed(scorer, pictures, true, last)):
         remedy = "Take the softmax or sigmoid off its end, or pick the raw scores before it, scores=…."
-        doubts.append(f"The scores of {scorer.name} are {kind}. {remedy}")
-    for doubt in doubts:
-        warn(doubt)
+        warn(f"The scores of {scorer.name} are {kind}. {remedy}")
     return scorer, climbable
 
 
@@ -102,8 +99,8 @@ def scores_of_a_function(truth: Scorer, pictures: Tensor) -> tuple[Tensor, Tenso
     alone, pair = scores_of(truth, pictures[:1]), scores_of(truth, pictures[:2])
     check_shape(truth, alone, pair)
     true = torch.cat([pair, scores_of(truth, pictures[2:])])
-    masked = (true == -torch.inf).all(dim=0)
-    if not true[:, ~masked].isfinite().all() or masked.all():
+    climbable = (true != -torch.inf).any(dim=0)
+    if not true[:, climbable].isfinite().all() or not climbable.any():
         raise VizkitError(f"{truth.name} gives scores that are not finite. Did its training diverge?")
     for _ in range(1 if chances() == chance else 12):  # what tosses a coin may fall the same way twice
         again = scores_of(truth, pictures[:1])

@@ -120,11 +120,9 @@ def folded(network: nn.Module) -> nn.Module:
             # None with a forward of its own, or a weight that is computed anew.
             plain = (type(first), type(second)) == (nn.Conv2d, nn.BatchNorm2d) and not first._forward_pre_hooks
             if plain and second.track_running_stats and "forward" not in {*vars(first), *vars(second)}:
-                fused = fuse_conv_bn_eval(first, second)  # type: ignore[type-var, arg-type]
+                fused = fuse_conv_bn_eval(first, second).requires_grad_(False)  # type: ignore[type-var, arg-type]
                 remember(fused, second)
                 block[index], block[index + 1] = fused, Folded(first, second).eval()
-    for parameter in network.parameters():
-        parameter.requires_grad_(False)
     return network
 
 

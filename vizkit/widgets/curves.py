@@ -41,5 +41,4 @@ def _plain(line: Line) -> dict[str, Any]:
     chosen = np.unique(np.linspace(0, len(line.steps) - 1, min(MOST, len(line.steps))).round().astype(int))
     values = [float(f"{line.values[one]:.6g}") for one in chosen]
     points = [[line.steps[one], value] for one, value in zip(chosen, values, strict=True) if math.isfinite(value)]
-    looks = {"label": line.label, "colour": line.colour, "style": line.style, "faint": line.faint}
-    return {**looks, "points": points}
+    return {"label": line.label, "colour": line.colour, "style": line.style, "faint": line.faint, "points": points}

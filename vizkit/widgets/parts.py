@@ -1,7 +1,6 @@
 """Small parts that the widgets share: looks, fields, buttons, messages, encoded pictures."""
 
 import ctypes
-import io
 import itertools
 import os
 import re
@@ -18,7 +17,7 @@ import torch
 from PIL import Image
 
 from ..errors import VizkitError
-from ..images import Pictures, png
+from ..images import Pictures, png, to_file
 
 
 class Page(anywidget.AnyWidget):
@@ -74,9 +73,7 @@ def encode(picture: Pictures) -> tuple[str, bytes]:
     """Format and bytes for the browser: JPEG is quick and small; a picture of few pixels is enlarged, as a PNG."""
     if max(picture.shape) <= 96:
         return "png", png(picture)
-    stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, "jpeg", quality=88, subsampling=0)
-    return "jpeg", stream.getvalue()
+    return "jpeg", to_file(Image.fromarray(picture), "jpeg", quality=88, subsampling=0)
 
 
 def unused_name(labels: Iterable[str], ending: str) -> Path:

@@ -31,7 +31,6 @@ def check_l2(l2: Any, seed: int = 0) -> None:
     The sum of the squares.
     """
     mistakes: Mistaken = [
-        (lambda x: x.square().mean(ALL), "a mean instead of a sum: too small by the number of values, {n}.", MEAN_HINT),
         (lambda x: x.square().sum(ALL).sqrt(), "a square root too many.", "this penalty is the squared length."),
         (lambda x: x.abs().sum(ALL), "absolute values instead of squares.", "that is L1. Its turn comes next."),
         (lambda x: x.sum(ALL).square(), "the square of the sum.", "square first, then add up."),
@@ -54,7 +53,6 @@ def check_l1(l1: Any, seed: int = 0) -> None:
     """
     mistakes: Mistaken = [
         (lambda x: x.square().sum(ALL), "squared instead of absolute values.", "in L1 every value pays the same toll."),
-        (lambda x: x.abs().mean(ALL), "a mean instead of a sum: too small by the number of values, {n}.", MEAN_HINT),
         (lambda x: x.sum(ALL), "no absolute value in it.", "a negative value must cost as much as a positive one."),
         (lambda x: x.sum(ALL).abs(), "the absolute value of the sum.", "absolute values first, then add up."),
     ]
@@ -89,7 +87,6 @@ def check_total_variation(total_variation: Any, seed: int = 0) -> None:
         (along(2), "only neighbours below are counted.", "each pixel has a neighbour to the right, too."),
         (along(3), "only neighbours to the right are counted.", "each pixel has one below, too."),
         *((along(*dims), wrong, axes) for dims in ((1, 2), (1, 3), (1, 2, 3))),
-        (lambda x: along(2, 3)(x) / x[0].numel(), "a mean instead of a sum: too small by {n}.", MEAN_HINT),
         (along(2, 3, whole=lambda x: x.mean(ALL)), "a mean instead of a sum.", MEAN_HINT),
         (along(2, 3, each=torch.clone), cancel, "both are edges, and both have to cost."),
         (round_the_edge, "the image's edges are taken for neighbours.", roll),
@@ -138,7 +135,9 @@ def _check(name: str, mine: Any, formula: Penalty, mistakes: Mistaken, seed: int
     need(isinstance(mine, Kind), f"{name} is no regularizer yet.", hint)
     _, images = toy(seed, batch=3 + seed % 2)
     leaf, value = images.clone().requires_grad_(True), formula(images)
-    known = [(wrong(images), seen.format(n=images[0].numel()), hint) for wrong, seen, hint in mistakes]
+    count = images[0].numel()
+    known = [(wrong(images), seen, hint) for wrong, seen, hint in mistakes]
+    known += [(value / count, f"a mean instead of a sum: too small by the number of values, {count}.", MEAN_HINT)]
     known += [(value.sum(), "one number for the whole batch.", BATCH), (-value, "the sign is turned round.", SIGN)]
     got = answer(mine.function, leaf)
     compare(name, got, value, known, f"{name} gives one number for each image")
