@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from ..errors import VizkitError
+from .preparing import out_of_place
 
 # Activations that hold a unit at a constant, where it has no gradient: what goes into them is climbed.
 FLAT = (nn.ReLU, nn.ReLU6, nn.Hardtanh, nn.Hardswish, nn.Hardsigmoid)
@@ -29,20 +30,16 @@ class Inside(nn.Module):
 
     def __init__(self, network: nn.Module, layer: str, centre: bool = False) -> None:
         super().__init__()
-        self.network, self.layer, self.centre = network, layer, centre
+        self.network, self.layer, self.centre = out_of_place(network), layer, centre
 
     def forward(self, image: Tensor) -> Tensor:
         layer, thread = self.network.get_submodule(self.layer), get_ident()
         last: list[Any] = [None, None]  # what went into the last activation, and what came out
         found: list[Any] = []
 
-        def before(activation: nn.Module, inputs: Any) -> None:
+        def keep(activation: nn.Module, inputs: Any, output: Any) -> None:
             if get_ident() == thread:  # another one may run the same network meanwhile
-                last[:] = [inputs[0].clone() if getattr(activation, "inplace", False) else inputs[0], None]
-
-        def after(activation: nn.Module, inputs: Any, output: Any) -> None:
-            if get_ident() == thread:
-                last[1] = output
+                last[:] = inputs[0], output
 
         def end(layer: nn.Module, inputs: Any, output: Any) -> None:
             if get_ident() == thread:
@@ -51,8 +48,7 @@ class Inside(nn.Module):
 
         with ExitStack() as hooks, suppress(_Reached):
             for activation in (one for one in layer.modules() if isinstance(one, FLAT)):
-                hooks.callback(activation.register_forward_pre_hook(before).remove)
-                hooks.callback(activation.register_forward_hook(after).remove)
+                hooks.callback(activation.register_forward_hook(keep).remove)
             hooks.callback(layer.register_forward_hook(end).remove)
             self.network(image)
         return units(found, layer, image, self.centre)

@@ -106,14 +106,20 @@ def nothing_else_runs(network: nn.Module) -> Iterator[None]:
         handle.remove()
 
 
+def out_of_place(network: nn.Module) -> nn.Module:
+    """The network, none of whose layers writes over its input."""
+    for layer in network.modules():
+        if vars(layer).get("inplace") is True:
+            vars(layer)["inplace"] = False
+    return network
+
+
 def folded(network: nn.Module) -> nn.Module:
     """
     The network, faster: each batch norm that follows a convolution in a plain Sequential is now part of its weights,
     and no layer writes over its input, which autograd would have to copy first.
     """
-    for block in network.modules():
-        if vars(block).get("inplace") is True:
-            vars(block)["inplace"] = False
+    for block in out_of_place(network).modules():
         if not isinstance(block, nn.Sequential) or type(block).forward is not nn.Sequential.forward:
             continue
         for index, (first, second) in enumerate(pairwise(list(block))):
