@@ -589,6 +589,7 @@ def random_walk(explorer: ExplorerPage, name: str, actions: int, seed: int = 0) 
         lambda: keys(root.locator(".vizkit-timeline")),
         lambda: keys(root.locator(".widget-hslider, .widget-selectionslider").filter(has_text=re.compile("^strength"))),
         lambda: choose("Network", "efficientnet_lite0", "fashion", "shapes"),
+        lambda: choose("Look at", "the classes", "layer 4, 24 units", "layer 4, 48 units", "layer 4, 64 units"),
         lambda: choose("Preset", *PRESETS),
         lambda: choose("Regularizer", "none", "l1", "l2", "total_variation"),
         lambda: choose("Regularizer", "none", "l1", "l2", "total_variation"),

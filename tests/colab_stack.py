@@ -23,6 +23,7 @@ from repository import PROJECT, ROOT
 FREEZE = max((Path(__file__).parent / "colab").glob("pip-freeze-*.txt"))  # the newest: the date is in the name
 FOLDER = ROOT / ".venv-colab"
 PAGE = ["notebook", "ipykernel", "ipywidgets", "anywidget", "matplotlib", "numpy", "pillow", "setuptools"]
+PAGE += ["scikit-image", "transformers"]  # what lessons and users take that Colab has
 
 # What vizkit knows Colab by. IPython runs it before the first cell.
 STARTUP = """
@@ -107,7 +108,9 @@ def _environment() -> Path:
         constraints.flush()
         pip_install(python, "-c", constraints.name, *PAGE)
     _share(next((FOLDER / "lib").glob("python*")) / "site-packages")
-    pip_install(python, *shared())  # this torch may be newer than Colab's, and need newer packages than Colab has
+    pip_install(
+        python, *shared(), f"timm=={pins()['timm']}"
+    )  # this torch may be newer than Colab's, and need newer packages than Colab has
     stamp.write_text(name)
     return FOLDER
 

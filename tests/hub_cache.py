@@ -1,4 +1,5 @@
-"""The cache of Hugging Face's hub, with networks of random weights in it, as its own library would have left them."""
+"""The caches of Hugging Face's hub and of torch, with networks of random weights in them, as their own libraries would
+have left them."""
 
 from pathlib import Path
 
@@ -45,3 +46,13 @@ def put_transformers(cache: Path, repository: str = OF_TRANSFORMERS) -> torch.nn
         files
     )
     return module.eval()
+
+
+def put_torchvision(cache: Path) -> None:
+    """torchvision's ResNet-50; `cache` is what the variable TORCH_HOME says."""
+    from torchvision.models import ResNet50_Weights, resnet50
+
+    folder = cache / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    torch.manual_seed(0)
+    torch.save(resnet50().state_dict(), folder / ResNet50_Weights.DEFAULT.url.rsplit("/", 1)[1])

@@ -205,7 +205,7 @@ def test_a_class_model_grows_from_an_uploaded_photo(lab):
 
 
 CONTROLS = """
-Network, Find a class, Class, Preset, Regularizer, Steps, More knobs, and, strength, strength, and,
+Network, Look at, Find a class, Class, Preset, Regularizer, Steps, More knobs, and, strength, strength, and,
 Shown, strength, strength, and, and, strength, strength, and, After a step,
 Learning rate, Learning rate, Schedule, Optimizer, Image in, Start from, Seed, Maximise, Start, Timeline, Show the code
 """

@@ -8,6 +8,7 @@ import subprocess
 from importlib.metadata import requires
 from pathlib import Path
 
+import hub_cache
 import nbformat
 import pytest
 from colab_stack import colab, pins, pip_install, python_version, source, stack, weights_packages
@@ -16,6 +17,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from repository import ADDRESS, NOTEBOOKS, PROJECT, ROOT
+
+README = (ROOT / "README.md").read_text()
 
 
 def installed_or_changed(requirements):
@@ -49,16 +52,21 @@ def test_pip_itself_adds_vizkit_alone_to_colabs_packages(tmp_path):
     assert added == [PROJECT["name"]]
 
 
-@pytest.mark.notebook
-@pytest.mark.parametrize("lesson", sorted((ROOT / "notebooks").glob("0[1-9]*.ipynb")), ids=lambda path: path.stem)
-def test_run_all_passes_with_colabs_packages(lesson, tmp_path, monkeypatch):
-    """From the set-up cell on, which installs vizkit there. Its first and its last notebook are run in the browser."""
+def colab_kernel(tmp_path, monkeypatch):
+    """Makes known a kernel, "colab", with Colab's packages."""
     kernel = tmp_path / "kernels" / "colab"
     kernel.mkdir(parents=True)
     command = [stack(), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     spec = {"argv": command, "display_name": "Colab", "language": "python", "env": colab(tmp_path / "ipython", ADDRESS)}
     (kernel / "kernel.json").write_text(json.dumps(spec))
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize("lesson", sorted((ROOT / "notebooks").glob("0[1-9]*.ipynb")), ids=lambda path: path.stem)
+def test_run_all_passes_with_colabs_packages(lesson, tmp_path, monkeypatch):
+    """From the set-up cell on, which installs vizkit there. Its first and its last notebook are run in the browser."""
+    colab_kernel(tmp_path, monkeypatch)
     document = nbformat.read(lesson, as_version=4)
     where = nbformat.v4.new_code_cell("import ipywidgets\nprint(ipywidgets.__version__, vizkit.__file__)")
     document.cells.append(where)
@@ -66,6 +74,35 @@ def test_run_all_passes_with_colabs_packages(lesson, tmp_path, monkeypatch):
     NotebookClient(document, kernel_name="colab", timeout=3600, startup_timeout=3600, resources=resources).execute()
     assert where.outputs[0].text.startswith("7.7.1 ")
     assert ".venv-colab" in where.outputs[0].text
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize("kernel", ["python3", "colab"])
+def test_networks_by_their_names_load_as_the_readme_writes_it(kernel, tmp_path, monkeypatch):
+    """With timm and transformers in JupyterLab's environment, and as Colab pins them; the weights lie in the caches."""
+    if kernel == "colab":
+        colab_kernel(tmp_path, monkeypatch)
+    for name, folder in (("HF_HOME", "hf"), ("TORCH_HOME", "torch")):
+        monkeypatch.setenv(name, str(tmp_path / folder))
+    hub_cache.put_timm(tmp_path / "hf")
+    hub_cache.put_transformers(tmp_path / "hf")
+    hub_cache.put_torchvision(tmp_path / "torch")
+    lines = next(one for one in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "timm/" in one)
+    setup = runpy.run_path(str(ROOT / ".ci" / "repository.py"))["SETUP"].format(address=ADDRESS)
+    document = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(one) for one in (setup, lines, VERSIONS)])
+    resources = {"metadata": {"path": str(tmp_path)}}
+    NotebookClient(document, kernel_name=kernel, timeout=600, startup_timeout=600, resources=resources).execute()
+    timm, transformers, net, saved = document.cells[-1].outputs[0].text.split("\n")[:4]
+    if kernel == "colab":
+        assert (timm, transformers) == (pins()["timm"], pins()["transformers"])
+    assert net == "Classifier('ResNet, layer layer3', 256 classes, 3 × 224 × 224)"
+    assert saved == "True"
+
+
+VERSIONS = """
+import pathlib, transformers
+print(timm.__version__, transformers.__version__, inside, pathlib.Path("channel 4.png").exists(), sep="\\n")
+"""
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)

@@ -23,7 +23,10 @@ SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 NEWER = {"tomllib", "compression", "annotationlib"}  # what the standard library got after Python 3.10
 
 
-@pytest.mark.parametrize("snippet", SNIPPETS, ids=lambda snippet: snippet.splitlines()[-1][:40])
+# The one of networks by their names needs the caches of other libraries: `test_colab` runs it in kernels of its own.
+@pytest.mark.parametrize(
+    "snippet", [one for one in SNIPPETS if "timm/" not in one], ids=lambda snippet: snippet.splitlines()[-1][:40]
+)
 def test_the_python_of_the_readme_runs(snippet, tmp_path, monkeypatch):
     """Each by itself: with no name but its own, in an empty folder."""
     monkeypatch.chdir(tmp_path)

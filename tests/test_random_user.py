@@ -133,6 +133,9 @@ class User:
     def does_network(self):
         self.turn(self.explorer.controls.network, self.chance.choice([*NETWORKS, *NETWORKS, "alexnet"]))
 
+    def does_look(self):
+        self.choose(self.explorer.controls.look)
+
     def does_scrub(self):
         timeline = self.explorer.timeline
         if not timeline.disabled:
@@ -213,8 +216,9 @@ class User:
 
         # What the page says is so.
         ascent, line = explorer.ascent, html.unescape(re.sub("<.*?>", "", explorer.remaining.value)).strip()
-        if explorer.controls.network.value != explorer.net.name:
-            self.problem(f"the list says {explorer.controls.network.value}, the network is {explorer.net.name}")
+        shown = explorer.controls.network.value, explorer.controls.look.value
+        if shown != ((explorer.net.whole or explorer.net).name, explorer.net.layer):
+            self.problem(f"the lists say {shown}, the network is {explorer.net.name}")
         if explorer.controls.picker.net is not explorer.net:
             self.problem("the classes are another network's")
         if ascent is not None and line != f"{explorer.loop.state} at step {ascent.step}":

@@ -817,6 +817,74 @@ async def test_loading_has_a_state_and_an_end_of_its_own(tiny, make_cnn, monkeyp
     assert (network.value, explorer.net, explorer.remaining.value) == ("vgg11", third, line)
 
 
+@live
+async def test_it_looks_at_the_units_of_a_layer_and_back_at_the_classes():
+    net = vizkit.load("shapes", device="cpu")
+    explorer = vizkit.Explorer(net, "star")
+    knobs = explorer.controls
+    assert [(label, layer) for label, layer in knobs.look.options][:2] == [
+        ("the classes", ""),
+        ("layer 0, 24 units", "0"),
+    ]
+    explorer.start.click()
+    await ended(explorer)
+    assert "probability" in explorer.caption.value
+    knobs.look.value = "4"
+    await ended(explorer)
+    assert explorer.net.name == "shapes, layer 4"
+    assert (knobs.network.value, knobs.look.value, knobs.preset.value) == ("shapes", "4", "small")
+    assert "activations" not in {ask for part in knobs.regularizer().parts for ask in part.kind.asks}
+    knobs.picker.query.value = "7"
+    assert explorer.net.labels[knobs.picker.target] == "channel 7 of layer 4"
+    explorer.start.click()
+    await ended(explorer)
+    assert "channel 7 of layer 4" in explorer.caption.value
+    assert "probability" not in explorer.caption.value  # a unit has none
+    again = {}
+    exec(explorer.ascent.code(), again)
+    assert (again["ascent"].pictures == explorer.ascent.pictures).all()
+    knobs.look.value = ""
+    await ended(explorer)
+    assert (explorer.net, explorer.net.labels[knobs.picker.target]) == (net, "star")
+    knobs.look.value = "4"
+    knobs.network.value = "fashion"  # a second thought
+    await ended(explorer)
+    assert (explorer.net.name, knobs.look.value) == ("fashion", "")
+    assert knobs.look.options[1] == ("layer 0, 32 units", "0")
+    opened = vizkit.Explorer(net.inside("8"), 3, steps=2)
+    assert (opened.controls.network.value, opened.controls.look.value, opened.controls.picker.target) == (
+        "shapes",
+        "8",
+        3,
+    )
+
+
+@live
+async def test_a_network_can_be_named_by_typing(tiny, net, monkeypatch):
+    def load(name):
+        if name != "timm/resnet18":
+            raise vizkit.VizkitError(f"No network {name}.")
+        return vizkit.Classifier(net.network, size=64, mean=0.5, std=0.5, name=name, device="cpu")
+
+    monkeypatch.setattr(explorer_module, "load", load)
+    explorer = vizkit.Explorer(tiny, "star", **QUICK)
+    knobs = explorer.controls
+    assert knobs.other.layout.display == "none"
+    knobs.network.value = knobs.network.options[-1]
+    assert (knobs.network.value, knobs.other.layout.display) == (tiny.name, "")
+    knobs.other.value = "timm/resnt"
+    await ended(explorer)
+    assert "No network timm/resnt" in explorer.message.value
+    assert (explorer.net, knobs.network.value, knobs.other.layout.display) == (tiny, tiny.name, "")
+    knobs.other.value = " timm/resnet18 "
+    await ended(explorer)
+    assert (explorer.net.name, knobs.network.value, knobs.other.layout.display) == (*["timm/resnet18"] * 2, "none")
+    knobs.network.value = tiny.name
+    await ended(explorer)
+    assert explorer.net is tiny
+    assert "timm/resnet18" in knobs.network.options  # it is on the list now
+
+
 def test_a_download_is_told_of_in_megabytes(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     (tmp_path / "checkpoints").mkdir()
