@@ -24,6 +24,7 @@ FREEZE = max((Path(__file__).parent / "colab").glob("pip-freeze-*.txt"))  # the 
 FOLDER = ROOT / ".venv-colab"
 PAGE = ["notebook", "ipykernel", "ipywidgets", "anywidget", "matplotlib", "numpy", "pillow", "setuptools"]
 PAGE += ["scikit-image", "transformers"]  # what lessons and users take that Colab has
+FREE = {"tifffile"}  # scikit-image needs it, and Colab's asks for a newer Python than some have that test
 
 # What vizkit knows Colab by. IPython runs it before the first cell.
 STARTUP = """
@@ -104,7 +105,9 @@ def _environment() -> Path:
     subprocess.run([sys.executable, "-m", "venv", FOLDER], check=True)
     python = str(FOLDER / "bin" / "python")
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as constraints:
-        constraints.writelines(f"{name}=={version}\n" for name, version in pins().items() if name not in shared())
+        constraints.writelines(
+            f"{name}=={version}\n" for name, version in pins().items() if name not in {*shared(), *FREE}
+        )
         constraints.flush()
         pip_install(python, "-c", constraints.name, *PAGE)
     _share(next((FOLDER / "lib").glob("python*")) / "site-packages")

@@ -190,10 +190,10 @@ def interrupt_at(count):
 # The networks that come with the install.
 
 
-@pytest.mark.parametrize(("name", "least"), [("shapes", 0.99), ("fashion", 0.9)])
+@pytest.mark.parametrize(("name", "least"), [("shapes", 0.99), ("fashion", 0.9), ("shapes_transformer", 0.96)])
 def test_a_small_network_that_comes_along_is_as_good_as_its_training_said(name, least):
     net = vizkit.load(name, device="cpu")
-    data = shapes(train=8, test=1000, seed=77) if name == "shapes" else fashion_or_skip()
+    data = shapes(train=8, test=1000, seed=77) if name.startswith("shapes") else fashion_or_skip()
     pictures, targets = data.test_pictures[:2000], data.test_targets[:2000]
     with torch.no_grad():
         guesses = net(net.normalise(pictures / 255)).argmax(dim=1)

@@ -10,6 +10,7 @@ from urllib.parse import urlparse
 import torch
 import torchvision
 from torch import nn
+from torchvision.models import VisionTransformer
 
 from ..errors import VizkitError
 from . import efficientnet_lite
@@ -19,7 +20,7 @@ from .libraries import HUBS, IMAGENET, cached, loaded
 from .small_cnn import small_cnn
 
 BUILTIN = tuple(efficientnet_lite.VERSIONS)  # the ImageNet networks that come with the install
-SMALL = ("shapes", "fashion")  # and the small CNNs, trained by vizkit
+SMALL = ("shapes", "fashion", "shapes_transformer")  # and the small networks, trained by vizkit
 
 
 def load(
@@ -34,7 +35,8 @@ def load(
 
     A trained CNN. Without a name: EfficientNet-Lite0, for ImageNet, whose weights came with the install, as did those
     of "efficientnet_lite2" and of two small CNNs, which load in milliseconds: "shapes" (eight coloured shapes, 64 × 64)
-    and "fashion" (Fashion-MNIST, gray, 28 × 28). With another name out of `vizkit.networks()`: that torchvision
+    and "fashion" (Fashion-MNIST, gray, 28 × 28); "shapes_transformer" is a small Vision Transformer for the same shapes
+    (Dosovitskiy et al. 2020, arXiv 2010.11929). With another name out of `vizkit.networks()`: that torchvision
     classifier with its own ImageNet weights, downloaded once into torch's cache; `weights` is a version of them, such
     as "IMAGENET1K_V1" or torchvision's ResNet50_Weights.DEFAULT. With "timm/convnext_tiny.fb_in1k" or
     "hf/microsoft/resnet-50": that network of timm, or of Hugging Face's transformers, where these are installed.
@@ -117,12 +119,17 @@ def as_classifier(net: Classifier | str | None) -> Classifier:
 
 
 def small_network(file: Path, code: str, name: str, device: str | torch.device | None = None) -> Classifier:
-    """A small CNN out of a file that `tests/benchmarks/train_small.py` wrote; `code` is Python that loads it again."""
+    """A small network out of a file that `tests/benchmarks/train_small.py` wrote; `code` is Python that loads it
+    again."""
     saved = read(file)
-    cnn = small_cnn(saved["channels"], len(saved["labels"]), saved["size"], saved["width"])
-    cnn.load_state_dict(saved["weights"])
+    if "transformer" in saved:
+        with torch.random.fork_rng(devices=[]):  # the weights that it draws are overwritten
+            module: nn.Module = VisionTransformer(**saved["transformer"])
+    else:
+        module = small_cnn(saved["channels"], len(saved["labels"]), saved["size"], saved["width"])
+    module.load_state_dict(saved["weights"])
     how = {key: saved[key] for key in ("labels", "size", "mean", "std")}
-    net = Classifier(cnn, **how, name=name, device=device)
+    net = Classifier(module, **how, name=name, device=device)
     net.code = code
     return net
 
