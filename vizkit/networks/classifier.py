@@ -25,6 +25,8 @@ from .libraries import completed
 from .outputs import Scores
 from .preparing import as_module, name_of, prepared, unfolded
 
+Device = str | torch.device | None
+
 
 class Classifier:
     """
@@ -68,7 +70,7 @@ class Classifier:
         std: float | Sequence[float] | None = None,
         like: Any = None,
         name: str | None = None,
-        device: str | torch.device | None = None,
+        device: Device = None,
         scores: Scores | None = None,
         exclusive: bool = True,
     ) -> None:
@@ -269,10 +271,10 @@ class Classifier:
         """
         target = _plain(target)
         if isinstance(target, str):
-            # As it is written, or else as it is looked for.
-            found = _positions(target.strip(), self.labels) or _positions(
-                _folded(target), list(map(_folded, self.labels))
-            )
+            # As it is written, or else as it is looked for; or else as one of several names, with commas between.
+            wanted, folded = _folded(target), list(map(_folded, self.labels))
+            found = _positions(target.strip(), self.labels) or _positions(wanted, folded)
+            found = found or [index for index, label in enumerate(folded) if wanted in label.split(", ")]
             if len(found) == 1:
                 return found[0]
             near = ", ".join(f"{_spelt(label)} ({index})" for index, label in self.find(target, limit=5).items())
@@ -319,7 +321,7 @@ def resized(image: Tensor, size: tuple[int, int], smooth: bool = True) -> Tensor
     return F.interpolate(image, size=size, mode="bilinear", align_corners=False, antialias=smooth and shrinks)
 
 
-def as_device(device: str | torch.device | None) -> torch.device:
+def as_device(device: Device) -> torch.device:
     """The device that is meant; None: CUDA where it is there, or else the CPU. Raises `VizkitError` for one that is
     not there."""
     if device is None:

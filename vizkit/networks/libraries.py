@@ -26,9 +26,7 @@ def completed(module: nn.Module, name: str, like: Any, given: Mapping[str, Any])
     told = [*brought(module).items(), *(told_by(like) if like is not None else {}).items(), *given.items()]
     known = {kind: value for kind, value in told if value is not None}
     if missing := [kind for kind in KINDS[1:] if kind not in known]:
-        remedy = (
-            "Pass them as of its training, or, of published weights, like=torchvision.models.ResNet18_Weights.DEFAULT."
-        )
+        remedy = "Pass what it was trained with, or like=, as in like=torchvision.models.ResNet18_Weights.DEFAULT."
         raise VizkitError(f"{name} does not tell its {', '.join(missing)}. {remedy}")
     if given["mean"] is None and isinstance(known["mean"], tuple) and first_convolution(module) == 1:
         warn(f"{name} takes gray pictures, and brings mean and std of three colours: their averages are taken.")
@@ -37,9 +35,7 @@ def completed(module: nn.Module, name: str, like: Any, given: Mapping[str, Any])
 
 
 def told_by(like: Any) -> dict[str, Any]:
-    """What torchvision's weights, an image processor of transformers or a configuration of timm tells."""
-    if isinstance(like, Mapping) and "input_size" in like:
-        return of_timm(like)
+    """What torchvision's weights or an image processor of transformers tells."""
     if hasattr(like, "image_mean"):
         return of_processor(like)
     try:
@@ -55,8 +51,7 @@ def brought(module: nn.Module) -> dict[str, Any]:
     inner = getattr(module, "timm_model", module)  # of transformers, in which timm may be
     timm_tells, config = getattr(inner, "pretrained_cfg", None), cast(Any, getattr(module, "config", None))
     if isinstance(timm_tells, Mapping):
-        classes = getattr(inner, "num_classes", None)
-        return of_timm(timm_tells if classes is None else {**timm_tells, "num_classes": classes})
+        return of_timm({**timm_tells, "num_classes": getattr(inner, "num_classes", None)})
     told: dict[str, Any] = {}
     if isinstance(names := getattr(config, "id2label", None), Mapping):
         told = {"labels": as_imagenet([str(names[index]) for index in sorted(names)])}
@@ -126,9 +121,7 @@ def _of_timm(name: str) -> nn.Module:
     known = timm.list_pretrained()
     if name not in known and name not in {one.partition(".")[0] for one in known}:
         near = ", ".join(difflib.get_close_matches(name, known, n=4, cutoff=0.3)) or "none"
-        raise VizkitError(
-            f"No network {name!r:.100} with weights in timm. Nearest: {near}. See timm.list_pretrained()."
-        )
+        raise VizkitError(f"No network {name!r:.100} with weights in timm. Nearest: {near}. See timm.list_models().")
     config, file = timm.models.get_pretrained_cfg(name), None
     if config.hf_hub_id and not config.custom_load:  # what is there already is not looked for on the net
         here = import_module("huggingface_hub").try_to_load_from_cache
@@ -138,9 +131,11 @@ def _of_timm(name: str) -> nn.Module:
 
 def _of_transformers(name: str) -> tuple[nn.Module, Any]:
     transformers = import_module("transformers")
-    makers = transformers.AutoModelForImageClassification, transformers.AutoImageProcessor
+
+    def made(**where: bool) -> tuple[nn.Module, Any]:
+        module = transformers.AutoModelForImageClassification.from_pretrained(name, **where)
+        return module, transformers.AutoImageProcessor.from_pretrained(name, **where)
+
     with suppress(Exception):  # what is there already is not looked for on the net
-        module, processor = (maker.from_pretrained(name, local_files_only=True) for maker in makers)
-        return module, processor
-    module, processor = (maker.from_pretrained(name) for maker in makers)
-    return module, processor
+        return made(local_files_only=True)
+    return made()

@@ -10,12 +10,12 @@ from urllib.parse import urlparse
 import torch
 import torchvision
 from torch import nn
-from torchvision.models import VisionTransformer
+from torchvision.models import VisionTransformer, WeightsEnum
 
 from ..errors import VizkitError
 from . import efficientnet_lite
 from .checkpoints import read
-from .classifier import Classifier
+from .classifier import Classifier, Device
 from .libraries import HUBS, IMAGENET, cached, loaded
 from .small_cnn import small_cnn
 
@@ -24,10 +24,7 @@ SMALL = ("shapes", "fashion", "shapes_transformer")  # and the small networks, t
 
 
 def load(
-    name: str = "efficientnet_lite0",
-    *,
-    weights: str | torchvision.models.WeightsEnum | None = None,
-    device: str | torch.device | None = None,
+    name: str = "efficientnet_lite0", *, weights: str | WeightsEnum | None = None, device: Device = None
 ) -> Classifier:
     """
     >>> vizkit.load()
@@ -44,8 +41,8 @@ def load(
     Raises `VizkitError` where the name is unknown, the weights can be neither found nor downloaded, or the checkpoint
     is damaged.
     """
-    is_hubs = isinstance(name, str) and name.startswith(HUBS)
-    if not is_hubs and (not isinstance(name, str) or name not in networks()):
+    is_hubs = str(name).startswith(HUBS)
+    if not is_hubs and name not in networks():
         known = [*networks(), f"hf/{name}"] if "/" in str(name) else networks()
         near = ", ".join(difflib.get_close_matches(str(name), known, n=4, cutoff=0.3)) or "none"
         others = "timm/NAME and hf/OWNER/NAME are of timm and Hugging Face."
@@ -88,17 +85,17 @@ def downloaded(name: str) -> tuple[float, float]:
     Of the weights of that network: how many megabytes have come, and how many there are, which a hub does not tell;
     zeros where none are coming.
     """
-    whole, found = 0.0, []
-    with suppress(Exception):  # the last byte may have come meanwhile; or there is no such network
+    whole = 0.0
+    with suppress(Exception):  # there is no such file; or its last byte has come meanwhile
         if name.startswith(HUBS):
             parts = (cached(name) / "blobs").glob("*.incomplete")
-        elif name not in BUILTIN + SMALL:
+        else:
             version = _version(name, None)
             file, whole = _file(version), float(version.meta["_file_size"])
             parts = file.parent.glob(f"{file.name}.*.partial")
-        found = [part.stat() for part in parts]
-    newest = max(found, key=lambda part: part.st_mtime, default=None)  # others are of downloads that broke off
-    return (newest.st_size / 1e6, whole) if newest else (0.0, 0.0)
+        newest = max((part.stat() for part in parts), key=lambda part: part.st_mtime)  # others broke off
+        return newest.st_size / 1e6, whole
+    return 0.0, 0.0
 
 
 def as_classifier(net: Classifier | str | None) -> Classifier:
@@ -118,7 +115,7 @@ def as_classifier(net: Classifier | str | None) -> Classifier:
     raise VizkitError(f"A network is a Classifier, or a name of vizkit.networks(), not {what}.")
 
 
-def small_network(file: Path, code: str, name: str, device: str | torch.device | None = None) -> Classifier:
+def small_network(file: Path, code: str, name: str, device: Device = None) -> Classifier:
     """A small network out of a file that `tests/benchmarks/train_small.py` wrote; `code` is Python that loads it
     again."""
     saved = read(file)
