@@ -343,7 +343,7 @@ class ExplorerPage:
         return self.root.locator(".widget-dropdown", has_text=re.compile(f"^{label}"))
 
     def search(self, text: str) -> None:
-        box = self.root.locator("input[placeholder]").first
+        box = self.root.locator("input[placeholder^='for example']").first
         box.click()
         box.press("Control+a")
         self.page.keyboard.type(text)

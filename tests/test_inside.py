@@ -112,10 +112,13 @@ class Odd(nn.Module):
         self.same = nn.Conv2d(3, 3, 3, padding=1)
         self.pair, self.never, self.rounds = Pair(), nn.Conv2d(3, 3, 1), Rounds()
         self.recurrent, self.head = nn.LSTM(32, 7), nn.Linear(7, 4)
+        self.pool, self.twice = nn.AdaptiveAvgPool1d(5), nn.Identity()
 
     def forward(self, x):
-        x, _ = self.pair(self.same(self.same(x)))
+        self.twice(x.flatten(0, 1))  # the first time by rows of another number, the second one an image each
+        x, _ = self.pair(self.same(self.same(self.twice(x))))
         self.rounds(x)
+        self.pool(x.flatten(2))
         rows, _ = self.recurrent(x.mean(1).transpose(0, 1))
         return self.head(rows[-1])
 
@@ -137,8 +140,15 @@ def test_a_layer_that_runs_twice_counts_the_first_time_and_of_several_outputs_th
     x = images(net)
     with torch.no_grad():
         torch.testing.assert_close(net.inside("same")(x), module.same(x).mean((2, 3)))
-        torch.testing.assert_close(net.inside("pair")(x), module.same(module.same(x)).tanh().mean((2, 3)))
-    assert list(net.layers()) == ["same", "pair", "head"]  # rows come first out of the recurrent one, not images
+        last = module.same(module.same(x)).tanh()
+        torch.testing.assert_close(net.inside("pair")(x), last.mean((2, 3)))
+        torch.testing.assert_close(net.inside("pool")(x), module.pool(last.flatten(2)).mean(2))
+    assert net.layers() == {
+        "same": 3,
+        "pair": 3,
+        "pool": 3,
+        "head": 4,
+    }  # rows come first out of the recurrent one, not images
 
 
 @pytest.mark.parametrize(
@@ -148,6 +158,7 @@ def test_a_layer_that_runs_twice_counts_the_first_time_and_of_several_outputs_th
         ("", r'"" cannot be climbed'),
         (14, r'"14" is no layer'),
         ("never", r'"never" cannot be climbed.*All: net\.layers\(\)'),
+        ("twice", r'"twice" cannot be climbed'),
         ("rounds", r'"rounds" cannot be climbed'),
         ("recurrent", r'"recurrent" cannot be climbed'),
     ],

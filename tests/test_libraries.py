@@ -354,12 +354,30 @@ def test_a_hub_that_cannot_be_reached_is_a_sentence_that_says_where_to_put_the_f
         assert f"{name} could not be loaded. Load again, or copy {tmp_path / 'hub' / folder} from" in told[name]
 
 
+def test_a_download_from_a_hub_is_told_of_in_megabytes(tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    from vizkit.networks import downloaded
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    for name, folder in (
+        ("timm/resnet18", "timm--resnet18.a1_in1k"),
+        ("hf/microsoft/resnet-50", "microsoft--resnet-50"),
+    ):
+        assert downloaded(name) == (0, 0)
+        blobs = tmp_path / f"models--{folder}" / "blobs"
+        blobs.mkdir(parents=True)
+        (blobs / "0123.incomplete").write_bytes(bytes(3_000_000))
+        assert downloaded(name) == (3, 0)
+    assert downloaded("timm/nothing") == downloaded("layer 4") == (0, 0)
+
+
 @pytest.mark.parametrize(
     ("name", "why"),
     [
         ("microsoft/resnet-50", r"No network 'microsoft/resnet-50'\. Nearest: hf/microsoft/resnet-50,"),
-        ("timm/convnxt_tiny", r"No network 'convnxt_tiny' with weights in timm\. Nearest: .*convnext_tiny"),
-        ("timm/resnet18.nothing", r"No network 'resnet18\.nothing' with weights in timm\. Nearest: resnet18"),
+        ("timm/convnxt_tiny", r"No network 'convnxt_tiny' with weights in timm\. Nearest: .*timm/convnext_tiny"),
+        ("timm/resnet18.nothing", r"No network 'resnet18\.nothing' with weights in timm\. Nearest: timm/resnet18"),
         ("timm/local-dir:/tmp", "with weights in timm"),
         ("timm/", "with weights in timm"),
         ("keras/resnet", r"All of them: vizkit\.networks\(\).*timm/NAME and hf/OWNER/NAME"),

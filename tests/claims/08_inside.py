@@ -1,6 +1,10 @@
 best = {("4", 18): "brick", ("7", 4): "coins", ("7", 12): "page", ("14", 0): "chelsea", ("14", 28): "coffee"}
 seen = {one: names[order[0] // 6] for one, (_, _, order) in found.items()}  # of each photograph six pieces were cut
-claim("what excites the five most", " ".join(seen.values()), lambda what: seen == best)
+claim(
+    "brick wall, coins, page, cat and cup excite the five most",
+    sum(seen[one] == best[one] for one in best),
+    lambda n: n == 5,
+)
 colourful = [np.mean([one["saturation"] for one in vizkit.lessons.statistics(rows[layer].pictures)]) for layer in units]
 claim("colours above, in layer 2: saturation over that of layer 7", colourful[0] / colourful[2], lambda x: x > 1.5)
 claim("the six of the largest weights give little", shares[six].sum().item(), lambda x: 0.03 < x < 0.12)

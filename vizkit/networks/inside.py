@@ -59,7 +59,8 @@ def units(output: Any, layer: nn.Module, image: Tensor, centre: bool = False) ->
     values = next((one for one in tree_leaves(output) if isinstance(one, Tensor) and one.is_floating_point()), None)
     if values is None or not 2 <= values.ndim <= 4 or len(values) != len(image):
         raise VizkitError("This layer does not run, or gives no numbers for each image.")
-    if type(layer) is nn.Flatten or (values.ndim == 4 and not channels_last(values, layer, image)):
+    of_one_axis = type(layer) is nn.Flatten or type(layer).__name__.endswith("1d")
+    if of_one_axis or (values.ndim == 4 and not channels_last(values, layer, image)):
         values = values.movedim(1, -1)
     if centre:
         places: tuple[Any, ...] = (slice(None), *middle(values.shape[1:-1]))
@@ -94,6 +95,7 @@ def layers(network: nn.Module, image: Tensor) -> dict[str, int]:
 
     def see(name: str, layer: nn.Module, output: Any) -> None:
         if get_ident() == thread and name not in found:
+            found[name] = 0  # it is the first time that counts
             with suppress(VizkitError):
                 if (values := units(output, layer, image)).requires_grad:
                     found[name] = values.shape[1]
@@ -104,4 +106,4 @@ def layers(network: nn.Module, image: Tensor) -> dict[str, int]:
                 hook = layer.register_forward_hook(lambda layer, _, output, name=name: see(name, layer, output))
                 hooks.callback(hook.remove)
         network(image.requires_grad_())
-    return found
+    return {name: count for name, count in found.items() if count}

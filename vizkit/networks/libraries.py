@@ -120,7 +120,7 @@ def _of_timm(name: str) -> nn.Module:
     timm = import_module("timm")
     known = timm.list_pretrained()
     if name not in known and name not in {one.partition(".")[0] for one in known}:
-        near = ", ".join(difflib.get_close_matches(name, known, n=4, cutoff=0.3)) or "none"
+        near = ", ".join(f"timm/{one}" for one in difflib.get_close_matches(name, known, n=4, cutoff=0.3)) or "none"
         raise VizkitError(f"No network {name!r:.100} with weights in timm. Nearest: {near}. See timm.list_models().")
     config, file = timm.models.get_pretrained_cfg(name), None
     if config.hf_hub_id and not config.custom_load:  # what is there already is not looked for on the net
