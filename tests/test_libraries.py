@@ -35,14 +35,25 @@ TIMM = [
     "vit_tiny_patch16_224",
     "xcit_nano_12_p16_224",
 ]
-TORCHVISION = [
-    "resnet18",
-    "mobilenet_v3_small",
-    "shufflenet_v2_x0_5",
-    "mnasnet0_5",
-    "regnet_y_400mf",
-    "swin_t",
+TORCHVISION = [  # one of each family
+    "alexnet",
+    "convnext_tiny",
+    "densenet121",
+    "efficientnet_b0",
     "googlenet",
+    "inception_v3",
+    "maxvit_t",
+    "mnasnet0_5",
+    "mobilenet_v2",
+    "mobilenet_v3_small",
+    "regnet_y_400mf",
+    "resnet18",
+    "shufflenet_v2_x0_5",
+    "squeezenet1_1",
+    "swin_t",
+    "swin_v2_t",
+    "vgg11_bn",
+    "vit_b_16",
 ]
 
 
@@ -54,7 +65,7 @@ def works(make, classes, **options):
         module = make()
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
-        net = vizkit.Classifier(module, **(USUAL | options))
+        net = vizkit.Classifier(module, **(({"device": "cpu"} if "like" in options else USUAL) | options))
     images = net.normalise(torch.rand(2, 3, net.height, net.width, generator=torch.Generator().manual_seed(1)))
     with torch.no_grad():
         expected = module.eval()(images)
@@ -73,12 +84,19 @@ def test_timm(name):
 
 
 @pytest.mark.parametrize("name", TORCHVISION)
-@pytest.mark.filterwarnings("ignore:class 1 has not moved")
+@pytest.mark.filterwarnings("ignore:goldfish has not moved")
 def test_torchvision(name):
-    from torchvision.models import get_model
+    from torchvision.models import get_model, get_model_weights
 
-    more = {"aux_logits": False, "init_weights": False} if name == "googlenet" else {}
-    works(lambda: get_model(name, weights=None, num_classes=7, **more), 7, size=224)
+    more = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
+
+    def make():
+        module = get_model(name, weights=None, **more)
+        if name == "vit_b_16":
+            nn.init.normal_(module.heads.head.weight)  # untrained, it is zero
+        return module
+
+    works(make, 1000, like=get_model_weights(name).DEFAULT)
 
 
 def of_transformers():
