@@ -177,6 +177,28 @@ def test_a_unit_without_places_has_no_centre_and_a_place_is_one_of_two():
         net.inside("3", at="middle")
 
 
+class Cast(nn.Module):
+    """A network that computes in its own precision."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = cnn().bfloat16()
+
+    def forward(self, x):
+        return self.inner(x.bfloat16())
+
+
+def test_a_network_in_half_precision_has_layers_too():
+    module = Cast().eval()
+    net = vizkit.Classifier(module, **SMALL)
+    assert net.layers()["inner.3"] == 8
+    x = images(net)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            net.inside("inner.0")(x), module.inner[0](x.bfloat16()).float().mean((2, 3)), atol=0.02, rtol=0.1
+        )
+
+
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 def test_a_program_has_no_layers_to_look_into():
     x = torch.zeros(1, 3, 32, 32)

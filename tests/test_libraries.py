@@ -323,6 +323,15 @@ def test_a_folder_of_transformers_is_loaded_by_its_path(tmp_path):
     assert same.facts == net.facts
 
 
+def test_a_picture_never_fetches_a_network_that_anybody_may_have_put_there(tmp_path, monkeypatch):
+    net = vizkit.load("shapes", device="cpu")
+    net.code = 'vizkit.load("hf/somebody/something").inside("4")'
+    file = vizkit.ascend(net, 0, steps=1).run().save(tmp_path / "picture.png")
+    with pytest.raises(VizkitError, match=r"of vizkit\.load\('hf/somebody/something'\)\.inside\('4'\): pass it"):
+        vizkit.reproduce(file)
+    assert vizkit.reproduce(file, net).step == 1
+
+
 # By their names, out of the hub's cache, in a process of their own: its place is a variable that is read once.
 
 BY_NAME = """

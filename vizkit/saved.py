@@ -109,9 +109,11 @@ def read(text: str, yours: Mapping[str, Any]) -> Run:
 
 
 def read_network(code: str) -> Classifier:
-    """The network of `vizkit.load(…)`. Raises `VizkitError` where the code has none."""
-    if not code:
-        raise VizkitError("This picture is of somebody's own CNN: pass it, vizkit.reproduce(path, net).")
+    """The network of `vizkit.load(…)`. Raises `VizkitError` where the code has none, or one of a hub, into which
+    anybody may put what they like."""
+    if not code or "hf/" in code:
+        whose = code or "somebody's own CNN"
+        raise VizkitError(f"This picture is of {whose}: pass it, vizkit.reproduce(path, net).")
     return _value(ast.parse(code, mode="eval").body, {"vizkit.load": load})
 
 

@@ -77,13 +77,13 @@ class Classifier:
         given = as_module(module)
         self.name = name or name_of(given)
         self.code = "vizkit.Classifier(...)  # yours"  # the expression that makes it, for code shown to people
-        told = completed(given, self.name, like, {"labels": labels, "size": size, "mean": mean, "std": std})
-        self.height, self.width = _as_size(told["size"])
         self.device = as_device(device)
         self.exclusive = exclusive
         self.whole: Classifier | None = None  # of the units of a `layer`, the network that this lies in
         self.layer = ""
         with own_torch(), torch.random.fork_rng(devices=[]):
+            told = completed(given, self.name, like, {"labels": labels, "size": size, "mean": mean, "std": std})
+            self.height, self.width = _as_size(told["size"])
             truth = Scorer(prepared(given, hooks=True), self.name, scores)
             self.mean, self.std = (one.to(self.device) for one in self._per_channel(truth, told["mean"], told["std"]))
             self.channels = self.mean.shape[1]
@@ -167,9 +167,8 @@ class Classifier:
         The layers that can be climbed (see `inside`), by the module's own names, with the number of their units; in the
         order of the data.
         """
-        whole = self.whole or self
         with own_torch():
-            return layers_of(whole.network, whole.blank(2))
+            return layers_of(self.whole or self)
 
     def inside(self, layer: str, at: str = "mean") -> "Classifier":
         """

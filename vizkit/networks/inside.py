@@ -87,11 +87,11 @@ def middle(places: tuple[int, ...]) -> tuple[int, ...]:
     return (places[0] - side * side + side // 2 * side + side // 2,)
 
 
-def layers(network: nn.Module, image: Tensor) -> dict[str, int]:
-    """The layers that run with that image and can be climbed, in the order in which they are done, with how many units
-    each has."""
+def layers(net: Any) -> dict[str, int]:
+    """The layers of a `Classifier` that can be climbed, in the order in which they are done, with how many units each
+    has."""
     found: dict[str, int] = {}
-    thread = get_ident()
+    thread, image = get_ident(), net.blank(2).requires_grad_()
 
     def see(name: str, layer: nn.Module, output: Any) -> None:
         if get_ident() == thread and name not in found:
@@ -101,9 +101,9 @@ def layers(network: nn.Module, image: Tensor) -> dict[str, int]:
                     found[name] = values.shape[1]
 
     with ExitStack() as hooks:
-        for name, layer in network.named_modules():
+        for name, layer in net.network.named_modules():
             if name and not isinstance(layer, torch.jit.ScriptModule):  # a program: it takes no hooks
                 hook = layer.register_forward_hook(lambda layer, _, output, name=name: see(name, layer, output))
                 hooks.callback(hook.remove)
-        network(image.requires_grad_())
+        net(image)
     return {name: count for name, count in found.items() if count}

@@ -133,8 +133,9 @@ def _of_transformers(name: str) -> tuple[nn.Module, Any]:
     transformers = import_module("transformers")
 
     def made(**where: bool) -> tuple[nn.Module, Any]:
-        module = transformers.AutoModelForImageClassification.from_pretrained(name, **where)
-        return module, transformers.AutoImageProcessor.from_pretrained(name, **where)
+        how = {"trust_remote_code": False, **where}  # what is not asked for is never run
+        module = transformers.AutoModelForImageClassification.from_pretrained(name, **how)
+        return module, transformers.AutoImageProcessor.from_pretrained(name, **how)
 
     with suppress(Exception):  # what is there already is not looked for on the net
         return made(local_files_only=True)
