@@ -267,6 +267,8 @@ def test_everything_works_on_units_at_once(tmp_path):
     assert (vizkit.reproduce(file).pictures == ascent.pictures).all()
     with pytest.raises(VizkitError, match='No class "channel 0 of layer 4"'):
         vizkit.reproduce(file, inside.inside("8"))
+    assert vizkit.figures.score_curve(ascent).axes[0].get_ylabel() == "value of the unit"
+    assert vizkit.figures.score_curve(vizkit.ascend("shapes", 0)).axes[0].get_ylabel() == "class score"
     gallery = vizkit.Gallery(inside, [0, 1], steps=2)
     assert gallery.run().labels == ["channel 0 of layer 4", "channel 1 of layer 4"]
     compare = vizkit.Compare({"none": None, "L2": vizkit.l2(1e-3)}, inside, 3, steps=2)

@@ -840,6 +840,7 @@ async def test_it_looks_at_the_units_of_a_layer_and_back_at_the_classes():
     await ended(explorer)
     assert "channel 7 of layer 4" in explorer.caption.value
     assert "probability" not in explorer.caption.value  # a unit has none
+    assert explorer.curve.shown["measured"] == "value of the unit"
     again = {}
     exec(explorer.ascent.code(), again)
     assert (again["ascent"].pictures == explorer.ascent.pictures).all()

@@ -60,7 +60,7 @@ def score_curve(ascent: Ascent, names: Sequence[str] = ()) -> Figure:
         axes.axvline(step, color=GREY, linestyle=":", linewidth=1)
         axes.text(step, 1, f" {number}", transform=axes.get_xaxis_transform(), va="top", color=GREY, size=11)
     axes.set_xlim(0, reach(ascent))
-    axes.set_ylabel("class score", color=GREY)
+    axes.set_ylabel(ascent.net.measured, color=GREY)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.grid(color=GREY, alpha=0.25, linewidth=0.6)
     if ascent.history:

@@ -60,6 +60,8 @@ class Classifier:
     images of the batch.
     """
 
+    measured = "class score"  # what its scores are
+
     def __init__(
         self,
         module: nn.Module | torch.export.ExportedProgram,
@@ -203,7 +205,7 @@ class Classifier:
         )
         code, yours, _ = whole.code.partition("  #")
         units.code = f'{code}.inside("{name}"{how})' + ("  # yours" if yours else "")
-        units.whole, units.layer = whole, name
+        units.whole, units.layer, units.measured = whole, name, "value of the unit"
         return units
 
     def find(self, query: str, limit: int | None = None) -> dict[int, str]:

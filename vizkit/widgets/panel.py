@@ -316,7 +316,7 @@ class RunPanel(JobPanel):
 
     def _draw_curve(self, ascent: Ascent) -> None:
         if self.curve:
-            how = {"reach": figures.reach(ascent), "marks": figures.turned(ascent)}
+            how = {"measured": ascent.net.measured, "reach": figures.reach(ascent), "marks": figures.turned(ascent)}
             self.curve.grow(lambda: figures.score_lines(ascent, self._names), not self.growing, **how)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
