@@ -251,7 +251,7 @@ def test_what_tells_nothing_is_refused(like):
 
 
 def test_what_is_missing_is_named():
-    with pytest.raises(VizkitError, match=r"Conv2d does not tell its size, mean, std\. Pass them.*like="):
+    with pytest.raises(VizkitError, match=r"Conv2d does not tell its size, mean, std\. Pass what it was.*like="):
         vizkit.Classifier(nn.Conv2d(3, 2, 3))
     with pytest.raises(VizkitError, match=r"Conv2d does not tell its std\."):
         vizkit.Classifier(nn.Conv2d(3, 2, 3), size=8, mean=0)
