@@ -335,14 +335,13 @@ def test_a_picture_never_fetches_a_network_that_anybody_may_have_put_there(tmp_p
 # By their names, out of the hub's cache, in a process of their own: its place is a variable that is read once.
 
 BY_NAME = """
-import json, sys, time, torch, vizkit
+import json, sys, torch, vizkit
 torch.manual_seed(1)
 x, told = torch.randn(1, 3, 224, 224), {}
 for name in sys.argv[1:]:
-    begun = time.perf_counter()
     try:
         net = vizkit.load(name, device="cpu")
-        told[name] = [net(x)[0, :5].tolist(), net.labels[130], net.height, net.code, time.perf_counter() - begun]
+        told[name] = [net(x)[0, :5].tolist(), net.labels[130], net.height, net.code]
     except vizkit.VizkitError as error:
         told[name] = str(error)
 print(json.dumps(told))
@@ -355,28 +354,28 @@ def by_name(home, *names, **variables):
         command, env=os.environ | {"HF_HOME": str(home)} | variables, capture_output=True, text=True, timeout=600
     )
     assert told.returncode == 0, told.stderr
-    return json.loads(told.stdout.strip().splitlines()[-1])
+    return json.loads(told.stdout.strip().splitlines()[-1]), told.stderr
 
 
 def test_networks_of_timm_and_transformers_by_their_names(tmp_path):
     modules = hub_cache.put_timm(tmp_path), hub_cache.put_transformers(tmp_path)
     names = hub_cache.TIMM, f"hf/{hub_cache.OF_TRANSFORMERS}"
-    told = by_name(tmp_path, *names)
+    told, said = by_name(tmp_path, *names)
+    assert "huggingface.co" not in said  # what is there is not looked for on the net
     torch.manual_seed(1)
     x = torch.randn(1, 3, 224, 224)
     for name, module in zip(names, modules, strict=True):
-        scores, label, side, code, seconds = told[name]
+        scores, label, side, code = told[name]
         with torch.no_grad():
             expected = module(x)
         expected = getattr(expected, "logits", expected)[0, :5]
         torch.testing.assert_close(torch.tensor(scores), expected, rtol=1e-3, atol=1e-4)
         assert (label, side, code) == ("flamingo", 224, f'vizkit.load("{name}")')
-        assert seconds < 20  # what is there is not looked for on the net, which takes as long to fail
 
 
 def test_a_hub_that_cannot_be_reached_is_a_sentence_that_says_where_to_put_the_folder(tmp_path):
     names = "timm/resnet18", "hf/microsoft/resnet-50"
-    told = by_name(tmp_path, *names, HF_HUB_OFFLINE="1")
+    told, _ = by_name(tmp_path, *names, HF_HUB_OFFLINE="1")
     for name, folder in zip(names, ("models--timm--resnet18.a1_in1k", "models--microsoft--resnet-50"), strict=True):
         assert f"{name} could not be loaded. Load again, or copy {tmp_path / 'hub' / folder} from" in told[name]
 
