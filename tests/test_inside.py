@@ -59,8 +59,17 @@ def test_a_score_is_the_mean_of_a_unit_over_all_places_before_its_activation(inp
 def test_layers_are_in_the_order_of_the_data_with_their_units():
     net = vizkit.Classifier(cnn(), **SMALL)
     assert net.layers() == {
-        "0": 6, "1": 6, "2": 6, "3.0": 8, "3.1": 8, "3.2": 8, "3": 8, "4": 8, "5": 8, "6": 5,
-    }  # fmt: skip
+        "0": 6,
+        "1": 6,
+        "2": 6,
+        "3.0": 8,
+        "3.1": 8,
+        "3.2": 8,
+        "3": 8,
+        "4": 8,
+        "5": 8,
+        "6": 5,
+    }
     assert net.inside("3").layers() == net.layers()
     assert net.inside("3").inside("0").labels[4] == "channel 4 of layer 0"
 

@@ -3,6 +3,7 @@ it brings along need not be typed."""
 
 import json
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -323,11 +324,14 @@ def test_a_folder_of_transformers_is_loaded_by_its_path(tmp_path):
     assert same.facts == net.facts
 
 
-def test_a_picture_never_fetches_a_network_that_anybody_may_have_put_there(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "name", ["'hf/somebody/something'", "'h' + 'f/somebody/something'", "name='hf/somebody/something'"]
+)
+def test_a_picture_never_fetches_a_network_that_anybody_may_have_put_there(name, tmp_path):
     net = vizkit.load("shapes", device="cpu")
-    net.code = 'vizkit.load("hf/somebody/something").inside("4")'
+    net.code = f"vizkit.load({name}).inside('4')"
     file = vizkit.ascend(net, 0, steps=1).run().save(tmp_path / "picture.png")
-    with pytest.raises(VizkitError, match=r"of vizkit\.load\('hf/somebody/something'\)\.inside\('4'\): pass it"):
+    with pytest.raises(VizkitError, match=re.escape(f"of {net.code}: pass it")):
         vizkit.reproduce(file)
     assert vizkit.reproduce(file, net).step == 1
 

@@ -111,10 +111,15 @@ def read(text: str, yours: Mapping[str, Any]) -> Run:
 def read_network(code: str) -> Classifier:
     """The network of `vizkit.load(…)`. Raises `VizkitError` where the code has none, or one of a hub, into which
     anybody may put what they like."""
-    if not code or "hf/" in code:
-        whose = code or "somebody's own CNN"
-        raise VizkitError(f"This picture is of {whose}: pass it, vizkit.reproduce(path, net).")
-    return _value(ast.parse(code, mode="eval").body, {"vizkit.load": load})
+
+    def ours(*names: Any, **how: Any) -> Classifier:
+        if any(str(one).startswith("hf/") for one in (*names, *how.values())):
+            raise VizkitError(f"This picture is of {code}: pass it, vizkit.reproduce(path, net).")
+        return load(*names, **how)
+
+    if not code:
+        raise VizkitError("This picture is of somebody's own CNN: pass it, vizkit.reproduce(path, net).")
+    return _value(ast.parse(code, mode="eval").body, {"vizkit.load": ours})
 
 
 def _turn(line: ast.stmt, known: Mapping[str, Any]) -> tuple[str, Any]:

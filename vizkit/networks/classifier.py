@@ -169,8 +169,12 @@ class Classifier:
         The layers that can be climbed (see `inside`), by the module's own names, with the number of their units; in the
         order of the data.
         """
+        return dict((self.whole or self)._layers)
+
+    @cached_property
+    def _layers(self) -> dict[str, int]:
         with own_torch():
-            return layers_of(self.whole or self)
+            return layers_of(self)
 
     def inside(self, layer: str, at: str = "mean") -> "Classifier":
         """
