@@ -17,6 +17,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 from . import bases, images, judging, recipes, regularization, regularizers, saved, settings
 from .ascent import Ascent, Step, ascend, reproduce
+from .atlases.atlas import Atlas, atlas
 from .bases import Fourier, Phase, Pixels
 from .errors import Diverged, VizkitError
 from .judging import second_opinion
@@ -37,9 +38,22 @@ if TYPE_CHECKING:
 _LATER = dict.fromkeys(("Compare", "Explorer", "Gallery"), "widgets") | {"figures": "figures", "widgets": "widgets"}
 _LATER |= {"Trainer": "classroom.trainer", "Training": "classroom.training"}
 _LATER |= {name: f"classroom.{name}" for name in ("datasets", "exercises", "lessons")}
-__all__ = ["Ascent", "Classifier", "Compare", "Diverged", "Explorer", "Fourier", "Gallery", "Phase", "Pixels", "Recipe"]
-__all__ += ["Regularizer", "Step", "Trainer", "Training", "VizkitError", "ascend", "bases", "datasets", "exercises"]
-__all__ += ["figures", "images", "judging", "lessons", "load", "load_weights", "networks", "none", "recipe", "recipes"]
+__all__ = ["Ascent", "Atlas", "Classifier", "Compare", "Diverged", "Explorer", "Fourier", "Gallery", "Phase", "Pixels"]
+__all__ += ["Recipe", "Regularizer", "Step", "Trainer", "Training", "VizkitError", "ascend", "atlas", "bases"]
+__all__ += [
+    "datasets",
+    "exercises",
+    "figures",
+    "images",
+    "judging",
+    "lessons",
+    "load",
+    "load_weights",
+    "networks",
+    "none",
+    "recipe",
+    "recipes",
+]
 __all__ += ["regularization", "regularizers", "reproduce", "saved", "second_opinion", "settings", "side_by_side"]
 __all__ += ["small_cnn", "widgets"]
 __all__ += regularizers.__all__

@@ -1,7 +1,7 @@
 """The engine: a class model grows one step at a time."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -18,7 +18,7 @@ from .checks import is_whole
 from .errors import Diverged, VizkitError, check_name, warn
 from .images import Pictures, png, tile, to_pictures
 from .networks import Classifier, as_classifier, watched
-from .own_torch import own_torch
+from .own_torch import in_threads, own_torch
 from .progress import make_all
 from .recipes import Recipe, as_recipe
 from .regularization import Regularizer
@@ -218,7 +218,7 @@ class Ascent(Iterator[Step]):
 
         Python that makes the same pictures, the knobs turned on the way included.
         """
-        return saved.write(self._so_far())
+        return saved.write(self.record(facts={}))
 
     def save(self, path: str | Path) -> Path:
         """
@@ -228,7 +228,39 @@ class Ascent(Iterator[Step]):
         Writes the class model (a batch side by side) as a PNG that holds all it takes to make it again, by
         `vizkit.reproduce(path)`. Warns where there is something that it cannot hold.
         """
-        return saved.save(path, tile(self.pictures), self._so_far(), self._facts())
+        return saved.save(path, tile(self.pictures), self.record())
+
+    def record(self, facts: Mapping[str, Any] | None = None) -> saved.Run:
+        """
+        >>> vizkit.ascend(net, "flamingo", steps=3).record().targets
+        ['flamingo']
+
+        What was made, whatever was turned since, as data: all that it takes to make the pictures again, and `facts`,
+        which tell its network from another; None: what the network tells of itself, and a few of its scores.
+        """
+        made, settings, changes = self.step, self.initial, list(self.changes)
+        if not self.history:
+            settings = self.settings
+        elif settings.schedule != "fading":
+            settings = settings.but(steps=made)
+        elif made != self._acting.steps:  # the learning rate depends on how many there were to be
+            changes.append((made, "steps", made))
+        labels = self.net.labels
+        names = [labels[index] if labels.count(labels[index]) == 1 else index for index in self.targets]
+        facts = self.facts() if facts is None else facts
+        return saved.Run(self.net.code, names, self.seed, settings, tuple(changes), facts)
+
+    def facts(self) -> dict[str, Any]:
+        """
+        >>> list(vizkit.ascend(net, "flamingo").facts())
+        ['classes', 'input', 'mean and std', 'labels', 'scores', 'threads']
+
+        What tells its network from another: its classes, what the net tells, and a few scores of the start image; and
+        in how many threads torch works: sums in another order are rounded otherwise, which shows after a few steps.
+        """
+        with own_torch(), torch.no_grad():
+            scores = self.net(self.start_image[:1])[0, :8].nan_to_num(neginf=-1e9).tolist()
+        return {"classes": self.labels} | self.net.facts | {"scores": scores, "threads": torch.get_num_threads()}
 
     # Bookkeeping.
 
@@ -365,25 +397,6 @@ class Ascent(Iterator[Step]):
         remedy = f"Lower the learning rate (now {self.learning_rate:g}) or the strength of {self.regularizer}."
         raise Diverged(f"{what} at step {step}. The last good image is kept. {remedy}")
 
-    def _facts(self) -> dict[str, Any]:
-        """What tells its network from another: its classes, a few scores of the start image, and what the net tells."""
-        with own_torch(), torch.no_grad():
-            scores = self.net(self.start_image[:1])[0, :8].nan_to_num(neginf=-1e9).tolist()
-        return {"classes": self.labels} | self.net.facts | {"scores": scores}
-
-    def _so_far(self) -> saved.Run:
-        """What was made, whatever was turned since."""
-        made, settings, changes = self.step, self.initial, list(self.changes)
-        if not self.history:
-            settings = self.settings
-        elif settings.schedule != "fading":
-            settings = settings.but(steps=made)
-        elif made != self._acting.steps:  # the learning rate depends on how many there were to be
-            changes.append((made, "steps", made))
-        labels = self.net.labels
-        names = [labels[index] if labels.count(labels[index]) == 1 else index for index in self.targets]
-        return saved.Run(self.net.code, names, self.seed, settings, tuple(changes))
-
 
 def ascend(net: Any, target: Any, *, recipe: str | Recipe | None = None, seed: int = 0, **settings: Any) -> Ascent:
     """
@@ -443,8 +456,9 @@ def reproduce(path: str | Path, net: Any = None, *, progress: bool = False, **yo
     try:
         ascent = ascend(net, run.targets, seed=run.seed, **vars(run.settings))
         if is_theirs:
-            saved.check_network(path, run.facts, ascent._facts())
-        make_all(_replay(ascent, run.changes), ascent, str, progress)
+            saved.check_same(path, run.facts, ascent.facts())
+        with in_threads(run.facts.get("threads")):
+            make_all(_replay(ascent, run.changes), ascent, str, progress)
     except (TypeError, RuntimeError, OverflowError) as error:
         raise VizkitError(f"The settings in {path} do not fit {net.name}: {error}") from error
     return ascent

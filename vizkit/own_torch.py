@@ -1,7 +1,9 @@
 """torch as vizkit computes under it, whatever a notebook has set for all of torch."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import torch
 
@@ -19,3 +21,14 @@ def own_torch() -> Iterator[None]:
             yield
     finally:
         torch.set_default_dtype(usual)
+
+
+@contextmanager
+def in_threads(count: Any) -> Iterator[None]:
+    """As many threads of torch on the CPU as a picture was made with, where there are as many; None: as it is."""
+    usual = torch.get_num_threads()
+    torch.set_num_threads(min(count or usual, os.cpu_count() or usual))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(usual)

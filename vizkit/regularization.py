@@ -14,12 +14,14 @@ valid range: what black and white are in this network's input), `sides` (height 
 
 import inspect
 import math
+import pickle
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Literal, overload
 
+import cloudpickle
 import torch
 from torch import Tensor
 
@@ -74,6 +76,13 @@ class Kind:
         if isinstance(strength, Sequence) and not isinstance(strength, str) and len(strength):
             return side_by_side([self._part(one, options) for one in strength])
         return self._part(self.default if strength is None else strength, options)
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """To another process vizkit's own go by their names, and people's with the code of their functions, which no
+        module there need have."""
+        if self.__module__.startswith(f"{__package__}."):
+            return self.name
+        return _as_it_was, (cloudpickle.dumps(self.function), self.place, self.strengths, self.default)
 
     def _part(self, strength: Any, options: dict[str, Any]) -> "Regularizer":
         if self.strengths is None and strength not in (0, 1):
@@ -245,6 +254,10 @@ def none() -> Regularizer:
     return Regularizer()
 
 
+def _as_it_was(function: bytes, *how: Any) -> Kind:
+    return as_kind(pickle.loads(function), *how)
+
+
 def as_kind(function: Function, place: Place, strengths: Range | None, default: float | None) -> Kind:
     """The `Kind` that a plain function is; see `vizkit.regularizer`."""
     check_name("place of a step", place, CONTEXT)
@@ -261,5 +274,5 @@ def as_kind(function: Function, place: Place, strengths: Range | None, default: 
     low, high = strengths or (1.0, 1.0)
     middle = default if default is not None else math.sqrt(max(low, 1e-4 * high) * high)
     made = Kind(name, place, function, strengths, middle, options, asks)
-    object.__setattr__(made, "__doc__", function.__doc__)
+    vars(made).update(__doc__=function.__doc__, __module__=function.__module__)
     return made

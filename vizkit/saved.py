@@ -2,7 +2,6 @@
 
 import ast
 import base64
-import io
 import json
 import secrets
 import zlib
@@ -20,7 +19,7 @@ from torch import Tensor
 
 from .bases import BASES, STARTS
 from .errors import VizkitError, warn
-from .images import Pictures
+from .images import Pictures, to_file
 from .networks import Classifier, load
 from .regularization import Regularizer, none, side_by_side
 from .regularizers import catalogue
@@ -66,7 +65,7 @@ def call(settings: Settings, target: str, seed: int = 0) -> str:
     usual, shown = Settings(), {}
     for name in (one.name for one in fields(Settings)):
         value = getattr(settings, name)
-        if _is_yours(name, value):
+        if is_yours(name, value):
             shown[name] = f"{YOURS[name]},  # yours"
         elif value != getattr(usual, name) or name == "steps":
             shown[name] = f"{value!r},"
@@ -76,7 +75,7 @@ def call(settings: Settings, target: str, seed: int = 0) -> str:
     return "\n".join(["ascent = vizkit.ascend(", "    net,", f"    {target},", *lines, f"    seed={seed!r},", ")"])
 
 
-def _is_yours(name: str, value: Any) -> bool:
+def is_yours(name: str, value: Any) -> bool:
     """Whether it is something that no code can hold."""
     return name in YOURS and not (isinstance(value, str) or type(value) in BASES.values())
 
@@ -166,19 +165,25 @@ def write_whole(path: str | Path, content: bytes) -> Path:
     return path
 
 
-def save(path: str | Path, picture: Pictures, run: Run, facts: Mapping[str, Any]) -> Path:
-    """Writes the picture as a PNG that holds the run, the versions that made it, and what tells its network from
-    another. Warns of what it cannot hold."""
-    metadata, stream = PngImagePlugin.PngInfo(), io.BytesIO()
+def to_png(picture: Pictures, run: Run, texts: Mapping[str, str] | None = None) -> bytes:
+    """The picture as a PNG file that holds the run, the versions that made it, what tells its network from another, and
+    further texts by their names."""
+    metadata = PngImagePlugin.PngInfo()
     metadata.add_text(KEY, write(run))  # not zipped: of zipped text, Pillow reads no more than 1 MB
     metadata.add_text("Software", f"vizkit {VERSION}, torch {torch.__version__}")
-    metadata.add_text(FACTS, json.dumps(facts))
+    metadata.add_text(FACTS, json.dumps(dict(run.facts)))
     if isinstance(run.settings.start, Tensor):
         metadata.add_text(START, _to_text(run.settings.start))
-    Image.fromarray(picture).save(stream, format="PNG", pnginfo=metadata)
-    write_whole(path, stream.getvalue())
+    for name, text in (texts or {}).items():
+        metadata.add_text(name, text)
+    return to_file(Image.fromarray(picture), "png", pnginfo=metadata)
+
+
+def save(path: str | Path, picture: Pictures, run: Run) -> Path:
+    """Writes the picture as such a file. Warns of what it cannot hold."""
+    write_whole(path, to_png(picture, run))
     for name in ("optimizer", "basis"):
-        if _is_yours(name, getattr(run.settings, name)):
+        if is_yours(name, getattr(run.settings, name)):
             remedy = f"To make it again: vizkit.reproduce(path, {name}=…)."
             warn(f"{path} cannot hold the {name} of your own. {remedy}")
     return Path(path)
@@ -203,9 +208,9 @@ def load_run(path: str | Path, given: Mapping[str, Any]) -> Run:
         raise VizkitError(f"The settings in {path} cannot be read: {type(error).__name__} {error}"[:400]) from error
 
 
-def check_network(path: str | Path, told: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
-    """Raises `VizkitError` where a network is not the one that a file tells of."""
-    for name in (name for name in facts if name in told):
+def check_same(path: Any, told: Mapping[str, Any], facts: Mapping[str, Any], what: str = "another network") -> None:
+    """Raises `VizkitError` where the facts of a network, or whatever else it is, are not those that a file tells of."""
+    for name in (name for name in facts if name in told and name != "threads"):
         alike = told[name] == facts[name]
         with suppress(TypeError, ValueError):  # whatever stands in a damaged file
             if name == "scores":
@@ -213,7 +218,7 @@ def check_network(path: str | Path, told: Mapping[str, Any], facts: Mapping[str,
                 alike = then.shape == now.shape and np.abs(then - now).max() <= 1e-3 * np.abs(then).max()
         if not alike:
             both = "or stand in another order" if name == "labels" else f"{told[name]} then, {facts[name]} now"
-            raise VizkitError(f"{path} was made with another network: its {name} differ, {both}"[:400] + ".")
+            raise VizkitError(f"{path} was made with {what}: its {name} differ, {both}"[:400] + ".")
 
 
 def _to_text(image: Tensor) -> str:
