@@ -32,30 +32,18 @@ if TYPE_CHECKING:
     from .classroom import datasets, exercises, lessons
     from .classroom.trainer import Trainer
     from .classroom.training import Training
-    from .widgets import Compare, Explorer, Gallery
+    from .widgets import AtlasMaker, Compare, Explorer, Gallery
 
 # What needs matplotlib, ipywidgets or a moment: the wing where it is, once it is asked for.
-_LATER = dict.fromkeys(("Compare", "Explorer", "Gallery"), "widgets") | {"figures": "figures", "widgets": "widgets"}
+_LATER = {"figures": "figures", "widgets": "widgets"}
+_LATER |= dict.fromkeys(("AtlasMaker", "Compare", "Explorer", "Gallery"), "widgets")
 _LATER |= {"Trainer": "classroom.trainer", "Training": "classroom.training"}
 _LATER |= {name: f"classroom.{name}" for name in ("datasets", "exercises", "lessons")}
-__all__ = ["Ascent", "Atlas", "Classifier", "Compare", "Diverged", "Explorer", "Fourier", "Gallery", "Phase", "Pixels"]
-__all__ += ["Recipe", "Regularizer", "Step", "Trainer", "Training", "VizkitError", "ascend", "atlas", "bases"]
-__all__ += [
-    "datasets",
-    "exercises",
-    "figures",
-    "images",
-    "judging",
-    "lessons",
-    "load",
-    "load_weights",
-    "networks",
-    "none",
-    "recipe",
-    "recipes",
-]
-__all__ += ["regularization", "regularizers", "reproduce", "saved", "second_opinion", "settings", "side_by_side"]
-__all__ += ["small_cnn", "widgets"]
+__all__ = ["Ascent", "Atlas", "AtlasMaker", "Classifier", "Compare", "Diverged", "Explorer", "Fourier", "Gallery"]
+__all__ += ["Phase", "Pixels", "Recipe", "Regularizer", "Step", "Trainer", "Training", "VizkitError", "ascend"]
+__all__ += ["atlas", "bases", "datasets", "exercises", "figures", "images", "judging", "lessons", "load"]
+__all__ += ["load_weights", "networks", "none", "recipe", "recipes", "regularization", "regularizers", "reproduce"]
+__all__ += ["saved", "second_opinion", "settings", "side_by_side", "small_cnn", "widgets"]
 __all__ += regularizers.__all__
 
 

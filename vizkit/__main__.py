@@ -1,7 +1,7 @@
-"""`python -m vizkit` prints every recipe: its name, its source, its code."""
+"""`python -m vizkit` prints every recipe; `python -m vizkit atlas FOLDER` makes an atlas."""
 
 import sys
 
-from .recipes import table
+from .atlases.command import main
 
-sys.stdout.write(table() + "\n")
+main(sys.argv[1:])

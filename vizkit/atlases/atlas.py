@@ -85,7 +85,7 @@ class Atlas(Iterator[Entry]):
         return self
 
     def __next__(self) -> Entry:
-        while self._done or self._left or self._under_way:
+        while self.step < self.steps:
             if entry := self.poll():
                 return entry
         self.close()

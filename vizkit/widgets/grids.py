@@ -26,7 +26,7 @@ class CardPanel(RunPanel):
         super().__init__(net, curve)
         self._names, self._recipe = names, recipe
         self.pictures = [Picture() for _ in names]
-        self.captions = [W.HTML(_caption(name)) for name in names]
+        self.captions = [W.HTML(caption(name)) for name in names]
         pairs = zip(self.pictures, self.captions, strict=True)
         self.cards: list[Any] = [W.VBox(pair).add_class("vizkit-model") for pair in pairs]
         self.steps = self.field(W.BoundedIntText, "Steps", value=recipe.steps, min=0, max=MOST_STEPS)
@@ -50,10 +50,10 @@ class CardPanel(RunPanel):
             label, score = frame.ascent.labels[index], f"step {frame.step}, score {frame.seen.scores[index]:.1f}"
             named = label if name == label else f"{label}, {name}"
             self.pictures[index].show(encode(frame.pictures[index]), f"class model of {named}, {score}")
-            self.captions[index].value = _caption(name, score)
+            self.captions[index].value = caption(name, score)
 
 
-def _caption(name: str, score: str = "") -> str:
+def caption(name: str, score: str = "") -> str:
     return f"<div class=vizkit-caption><b>{escape(name)}</b><br>{score}</div>"
 
 
