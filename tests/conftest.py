@@ -19,7 +19,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # and in the kernels, servers and shells th
 os.environ |= {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**33)}
 
 # A test with one of these markers is slow, too: `-m "not slow"` leaves the fast part.
-SLOW = ("browser", "notebook", "training", "install", "libraries")
+SLOW = ("browser", "notebook", "training", "install", "processes", "libraries")
 # Files whose tests share nothing, and each take long: they are dealt out one by one.
 APART = ("test_notebooks.py", "test_browser_notebook7.py")
 

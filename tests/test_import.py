@@ -16,7 +16,8 @@ KNOWS = {
     "networks": set(),
     "engine": {"networks"},
     "figures": {"networks", "engine"},
-    "widgets": {"networks", "engine", "figures"},
+    "atlases": {"networks", "engine"},
+    "widgets": {"networks", "engine", "figures", "atlases"},
     "classroom": {"networks", "engine", "figures", "widgets"},
 }
 DRAWS = {"matplotlib", "ipywidgets", "anywidget", "IPython"}

@@ -80,7 +80,7 @@ def test_every_link_into_the_repository_leads_somewhere():
 
 def test_the_conda_environment_holds_the_same_set_as_pyproject():
     extras = PROJECT["optional-dependencies"]
-    wanted = PROJECT["dependencies"] + [r for name in ("lab", "test") for r in extras[name]]
+    wanted = PROJECT["dependencies"] + [r for name in ("lab", "cluster", "test") for r in extras[name]]
     wanted = [requirement for requirement in wanted if not requirement.startswith("vizkit-notebooks")]
     listed = re.findall(r"^      - (.*)$", (ROOT / "environment.yml").read_text(), re.MULTILINE)
     assert sorted(listed) == sorted(wanted)

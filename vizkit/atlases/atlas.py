@@ -8,6 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 from PIL import Image
@@ -124,7 +125,9 @@ class Atlas(Iterator[Entry]):
         tells = bool(worker) and worker not in self._telling.values()
         executor = self.executor if isinstance(self.executor, Executor) else local_pool(self.executor, self.device)
         try:
-            future = executor.submit(make, self._key, self._packed if tells else None, self.device, batch)
+            with catch_warnings():
+                simplefilter("ignore")  # Dask warns of what is large: it is sent once a worker
+                future = executor.submit(make, self._key, self._packed if tells else None, self.device, batch)
         except RuntimeError as error:
             self._lost(batch, error)
         else:
