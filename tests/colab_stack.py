@@ -48,7 +48,7 @@ def weights_packages() -> list[str]:
 
 def shared() -> list[str]:
     """What is linked from the tests' own environment."""
-    return ["torch", "torchvision", *weights_packages()]
+    return ["torch", "torchvision", "loky", *weights_packages()]
 
 
 def python_version() -> str:

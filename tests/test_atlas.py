@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -206,12 +207,25 @@ vizkit.atlas("shapes", sys.argv[1], steps=400, executor=2).run()
 """
 
 
+def children(parent):
+    stats = [path.read_text() for path in Path("/proc").glob("[0-9]*/stat")]
+    return [int(stat.split()[0]) for stat in stats if int(stat.rpartition(")")[2].split()[1]) == parent]
+
+
+def runs(process):
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 @pytest.mark.processes
 def test_a_killed_program_leaves_whole_pictures_and_a_second_run_makes_the_rest(shapes, tmp_path):
     process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)])
     while len(list(tmp_path.glob("pictures/*.png"))) < 2:
         time.sleep(0.02)
         assert process.poll() is None
+    workers = children(process.pid)
     process.send_signal(signal.SIGKILL)
     process.wait()
     before = ages(tmp_path)
@@ -222,6 +236,9 @@ def test_a_killed_program_leaves_whole_pictures_and_a_second_run_makes_the_rest(
     assert atlas.step == 8
     assert ages(tmp_path).items() >= before.items()
     assert (atlas.picture(7) == alone(shapes, 7, steps=400).picture).all()
+    assert len(workers) >= 2
+    while any(map(runs, workers)):  # none is left behind with its memory
+        time.sleep(0.1)
 
 
 # Who does the work.

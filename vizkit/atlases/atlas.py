@@ -1,5 +1,6 @@
 """Every class: what is left to be made is handed to workers, and what comes back is put into a folder."""
 
+import os
 import time
 import zlib
 from collections import Counter, deque
@@ -25,7 +26,7 @@ from ..recipes import as_recipe
 from ..settings import Settings
 from . import folder as folders
 from .folder import Entry
-from .workers import Batch, Job, make
+from .workers import Batch, Job, end_with, make
 
 # Of a local process: one thread, since two processes make almost twice as many pictures as one with two threads, and
 # memory that the next step takes again is kept (measured).
@@ -180,7 +181,8 @@ def local_pool(workers: int | None, device: str) -> Executor:
     import loky
 
     workers = workers or (loky.cpu_count(only_physical_cores=True) if device == "cpu" else 1)
-    return loky.get_reusable_executor(workers, timeout=60, env=ENVIRONMENT if device == "cpu" else None)
+    how = {"timeout": 60, "initializer": end_with, "initargs": (os.getpid(),)}
+    return loky.get_reusable_executor(workers, env=ENVIRONMENT if device == "cpu" else None, **how)
 
 
 def atlas(

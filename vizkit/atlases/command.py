@@ -38,6 +38,6 @@ def main(arguments: list[str]) -> None:
         net = load(given.network).inside(given.layer) if given.layer else load(given.network)
         how |= {"recipe": given.recipe, "seed": given.seed, "executor": given.processes}
         made = atlas(net, given.folder, targets, **how).run(progress=True)
-    except VizkitError as error:
-        sys.exit(str(error))
+    except (VizkitError, KeyboardInterrupt) as error:
+        sys.exit(str(error) or "Stopped. Run it again, and it goes on.")
     sys.stdout.write(f"{made.page} has {made.step} of {len(net.labels)} classes.\n")

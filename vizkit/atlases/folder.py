@@ -89,11 +89,11 @@ def write(folder: Path, entries: Iterable[Entry], heading: Mapping[str, Any]) ->
     writer.writeheader()
     writer.writerows(rows)
     write_whole(folder / "atlas.csv", table.getvalue().encode("utf-8-sig"))  # so that Excel, too, reads é
-    (folder / "thumbnails").mkdir(exist_ok=True)
     for path in [picture_path(folder, row["index"]) for row in rows if not row["failure"]]:
         thumbnail = folder / "thumbnails" / f"{path.stem}.jpg"
         if heading["side"] > THUMBNAIL and not thumbnail.exists():
             with Image.open(path) as picture:
+                thumbnail.parent.mkdir(exist_ok=True)
                 picture.thumbnail((THUMBNAIL, THUMBNAIL))
                 write_whole(thumbnail, to_file(picture, "jpeg", quality=85))
     content = json.dumps({**heading, "columns": columns, "entries": [list(row.values()) for row in rows]}).replace(

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import platform
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -48,6 +49,18 @@ class Job:
             what = f"{self.net.name} cannot be sent to another process. {remedy} (remove_parametrizations). It said"
             raise VizkitError(f"{what}: {error}"[:500]) from error
         return stream.getvalue()
+
+
+def end_with(parent: int) -> None:
+    """The first thing that a local process does. If its parent is killed, it would wait for it forever, with all that
+    it holds."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def unpacked(content: bytes, device: str) -> Job:
