@@ -22,7 +22,7 @@ def net():
 
 @pytest.fixture
 def client(tmp_path):
-    how = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "local_directory": tmp_path / "dask"}
+    how = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0", "local_directory": tmp_path / "dask"}
     with LocalCluster(**how) as cluster, Client(cluster) as client:
         yield client
 

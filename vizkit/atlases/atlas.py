@@ -28,9 +28,8 @@ from . import folder as folders
 from .folder import Entry
 from .workers import Batch, Job, end_with, make
 
-# Of a local process: one thread, since two processes make almost twice as many pictures as one with two threads, and
-# memory that the next step takes again is kept (measured).
-ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**33)}
+# Of a local process: two with one thread each make almost twice as many pictures as one with two threads (measured).
+ENVIRONMENT = {"OMP_NUM_THREADS": "1"}
 AHEAD = 2  # batches a worker: one that it makes, and one that waits for it
 STRIKES = 3  # so often a worker may die at a batch
 PAGES = 15  # seconds between two pages on the way
@@ -44,8 +43,8 @@ class Atlas(Iterator[Entry]):
     ['disc', 'ring']
 
     An atlas on its way: iterate it for a class at a time, in the order in which they are done, or `run()` it. Made by
-    `vizkit.atlas`. `entries` has an `Entry` for each class that is done, {index: entry}; `step` of `steps` are. `page`
-    is the page for people, `picture(target)` a picture.
+    `vizkit.atlas`. `entries` has an `Entry` for each class that is done, {index: entry}; `step` of `steps` are.
+    `picture(target)` is a picture, `page` the page for people, written now and then, at the end, and by `close()`.
     """
 
     def __init__(self, job: Job, folder: Path, targets: list[int], executor: Executor | int | None, batch: int) -> None:
@@ -53,9 +52,8 @@ class Atlas(Iterator[Entry]):
         self.targets, self.steps, self.entries = targets, len(targets), folders.read(folder, job.identity)
         with folders.writing(folder):
             (folder / "pictures").mkdir(parents=True, exist_ok=True)
-        left = [index for index in targets if index not in self.entries]
-        self._left = deque(tuple(left[at : at + batch]) for at in range(0, len(left), batch))
-        self._packed = job.packed() if left else b""
+        self._batch, self._left = batch, deque[Batch]()
+        self._packed = job.packed() if self.step < self.steps else b""
         self._key = f"{zlib.crc32(self._packed)} {len(self._packed)}"
         self.executor, self.device = executor, job.net.device.type
         self._under_way: dict[Future[Any], Batch] = {}
@@ -95,6 +93,9 @@ class Atlas(Iterator[Entry]):
 
     def poll(self, seconds: float | None = None) -> Entry | None:
         """The next class that is done; None where none is, within so many seconds."""
+        if not (self._left or self._under_way or self._done):
+            left = [index for index in self.targets if index not in self.entries]
+            self._left += [tuple(left[at : at + self._batch]) for at in range(0, len(left), self._batch)]
         # Of those at which a worker died, one is to blame: they are made one at a time.
         room = 1 if self._deaths else AHEAD * (len(self._workers) + 1)
         while self._left and len(self._under_way) < room:
@@ -117,8 +118,8 @@ class Atlas(Iterator[Entry]):
         """Ends it here; what is under way is given up, and a later run makes it. Writes table and page."""
         for future in self._under_way:
             future.cancel()
-        self._left.extendleft(self._under_way.values())
-        self._under_way.clear()
+        for given_up in (self._under_way, self._telling, self._left, self._done):
+            given_up.clear()
         self._write()
 
     def _send(self, batch: Batch, worker: str = "") -> None:
@@ -171,8 +172,9 @@ class Atlas(Iterator[Entry]):
         heading = {"network": net.name, "classes": len(net.labels), "side": max(net.height, net.width)}
         heading["shape"] = f"{net.width} / {net.height}"
         heading |= {"measured": net.measured, **job.identity["settings"]}
+        self.entries = dict(sorted(self.entries.items()))
         with folders.writing(self.folder):
-            folders.write(self.folder, [self.entries[index] for index in sorted(self.entries)], heading)
+            folders.write(self.folder, self.entries.values(), heading)
         self._paged = time.monotonic()
 
 
