@@ -509,7 +509,7 @@ def test_a_full_disk_is_a_sentence_and_the_same_atlas_goes_on_once_there_is_room
 async def test_an_atlas_starts_pauses_stops_and_goes_on_from_there(shapes, tmp_path):
     maker = vizkit.AtlasMaker(vizkit.atlas(shapes, tmp_path, steps=120, executor=1))
     atlas = maker.atlas
-    assert "8 steps to go" in maker.remaining.value
+    assert "8 pictures to go" in maker.remaining.value
     maker.start.click()
     await until(lambda: atlas.step > 1)
     maker.pause.click()

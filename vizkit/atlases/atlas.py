@@ -79,7 +79,7 @@ class Atlas(Iterator[Entry]):
         """All the classes that are left; `progress` prints a line that counts them, over and over itself. An interrupt
         keeps what is done; `run()` goes on from there."""
         try:
-            make_all(self, self, lambda entry: entry.label, progress)
+            make_all(self, self, lambda entry: entry.label, progress, "class")
         finally:
             self.close()
         return self

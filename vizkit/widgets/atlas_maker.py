@@ -60,7 +60,7 @@ class AtlasMaker(JobPanel):
         super()._render()
         done, total = self.atlas.step, self.atlas.steps
         self.start.disabled = self.loop.busy or done >= total
-        self._show_progress(done, total, self.atlas.device, self._begun)
+        self._show_progress(done, total, self.atlas.device, self._begun, "picture")
         for place, entry in enumerate(newest := list(self._newest)):
             if newest != self._shown and not entry.failure:
                 self.pictures[place].show(encode(self.atlas.picture(entry.index)), f"class model of {entry.label}")

@@ -130,16 +130,16 @@ class JobPanel(W.VBox):
                 self._say(error_text(loop.error), alert=True)
                 loop.error = None  # it is said once
 
-    def _show_progress(self, done: int, total: int, place: str, begun: int = 0) -> None:
-        """How far the job is; `begun` is where this run of it began."""
+    def _show_progress(self, done: int, total: int, place: str, begun: int = 0, what: str = "step") -> None:
+        """How far the job is, in steps, or what they are; `begun` is where this run of it began."""
         left = self.loop.worked / max(done - begun, 1) * (total - done)
         duration = f"{left:.0f} s" if left < 100 else f"{left / 60:.0f} min"
         ends = "; ■ ends this cell" if self._in_cell else ""
-        texts = {"ready": f"{total - done} steps to go on {place}" if total else ""}
-        texts["paused"] = f"paused at step {done} of {total}"
-        texts["running"] = f"step {done} of {total}, {duration} left on {place}{ends}"
+        texts = {"ready": f"{total - done} {what}s to go on {place}" if total else ""}
+        texts["paused"] = f"paused at {what} {done} of {total}"
+        texts["running"] = f"{what} {done} of {total}, {duration} left on {place}{ends}"
         self.progress.value = done / max(total, 1)
-        text = texts.get(self.loop.state, f"{self.loop.state} at step {done}")
+        text = texts.get(self.loop.state, f"{self.loop.state} at {what} {done}")
         self.remaining.value = note(text, often=self.loop.busy)
 
     def _say(self, text: str, alert: bool = False, link: str = "") -> None:
