@@ -13,6 +13,7 @@ import nbformat
 import pytest
 from colab_stack import colab, pins, pip_install, python_version, source, stack, weights_packages
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -151,6 +152,45 @@ def test_one_command_rewrites_everything_for_a_fork_and_back(tmp_path):
     rewrite(tmp_path, ADDRESS)
     for text in texts:
         assert (tmp_path / text).read_text() == (ROOT / text).read_text(), text
+
+
+@pytest.mark.parametrize(
+    ("origin", "address"),
+    [
+        ("https://github.com/some-one/class.models.git", "https://github.com/some-one/class.models"),
+        ("git@github.com:some-one/vizkit.git", "https://github.com/some-one/vizkit"),
+        ("https://github.com/some-one/vizkit/", "https://github.com/some-one/vizkit"),
+        ("/a/folder/of/somebody", ADDRESS),
+        ("https://elsewhere.org/some-one/vizkit", ADDRESS),
+        ("", ADDRESS),
+    ],
+)
+def test_without_an_address_it_is_where_git_says_that_the_copy_comes_from(origin, address, tmp_path):
+    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks", ignore=shutil.ignore_patterns("pictures", "atlas*"))
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, tmp_path)
+    subprocess.run(["git", "-C", tmp_path, "init", "-q"], check=True)
+    if origin:
+        subprocess.run(["git", "-C", tmp_path, "remote", "add", "origin", origin], check=True)
+    runpy.run_path(str(ROOT / ".ci" / "repository.py"))["main"](tmp_path)
+    assert f'Repository = "{address}"' in (tmp_path / "pyproject.toml").read_text()
+    assert f"git+{address}\n" in nbformat.read(tmp_path / "notebooks" / "00_explore.ipynb", 4).cells[1].source
+
+
+@pytest.mark.install
+def test_a_set_up_cell_whose_address_leads_nowhere_says_what_to_do(tmp_path, monkeypatch):
+    """As in a copy whose owner has not said where it lives."""
+    colab_kernel(tmp_path, monkeypatch)
+    kernel = tmp_path / "kernels" / "colab" / "kernel.json"
+    spec = json.loads(kernel.read_text())
+    spec["env"]["GIT_CONFIG_VALUE_0"] = "https://nowhere.invalid"  # or git would find this copy there
+    spec["env"] |= {"GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": "file"}  # nothing is asked for outside
+    kernel.write_text(json.dumps(spec))
+    document = nbformat.read(ROOT / "notebooks" / "00_explore.ipynb", as_version=4)
+    document.cells = document.cells[:2]
+    client = NotebookClient(document, kernel_name="colab", timeout=600, resources={"metadata": {"path": str(tmp_path)}})
+    with pytest.raises(CellExecutionError, match=r"No vizkit there\. Whoever hands this out runs \.ci/repository\.py"):
+        client.execute()
 
 
 def test_a_wrong_address_is_refused():

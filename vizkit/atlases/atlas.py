@@ -75,7 +75,7 @@ class Atlas(Iterator[Entry]):
         """The class model of a class that is done: uint8, (height, width, 3)."""
         return np.array(Image.open(folders.picture_path(self.folder, self.net.index(target))))
 
-    def run(self, progress: bool = False) -> "Atlas":
+    def run(self, *, progress: bool = False) -> "Atlas":
         """All the classes that are left; `progress` prints a line that counts them, over and over itself. An interrupt
         keeps what is done; `run()` goes on from there."""
         try:
