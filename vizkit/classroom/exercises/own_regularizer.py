@@ -113,7 +113,7 @@ def check_in_explorer(explorer: Any, mine: str = "my_total_variation", strength:
     seen = f"this is a {type(explorer).__name__}, not an Explorer."
     need(isinstance(explorer, Explorer), seen, "vizkit.Explorer(net, …) makes one.")
     regularizer, wanted = explorer.controls.regularizer(), f"{mine}({strength:g})"
-    chosen = wanted in map(str, regularizer.parts)
+    chosen = f"vizkit.{wanted}" in map(str, regularizer.parts)
     need(chosen, f"the Explorer's regularizer is {regularizer}.", f"make it anew, with regularizer={wanted}.")
     right(f"the Explorer's regularizer is {wanted}")
     shown = explorer.net.labels[explorer.controls.picker.target]
