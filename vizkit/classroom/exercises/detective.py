@@ -13,6 +13,7 @@ from ...networks import Classifier, small_network
 from ..datasets import CORNERS, SHAPES
 from .feedback import Function, answer, compare, need, right, toy
 
+BYTES = "pictures are bytes, 0 to 255, not numbers from 0 to 1: leave them as they are."
 COLOURS = ("red", "green", "blue", "yellow", "magenta", "cyan", "white", "black")
 # The parts of a verdict, and the words for each; where to look for it; and other spellings.
 WORDS = {"network": tuple("ABC"), "class": tuple(SHAPES), "corner": CORNERS, "colour": COLOURS}
@@ -84,13 +85,10 @@ def check_class_models(class_models: Function, how: Mapping[str, Any], seed: int
     pictures = answer(class_models, net, steps)
     wanted, got = (len(net.labels), net.height, net.width, 3), np.asarray(pictures)
     seen = f"class_models gives a {type(pictures).__name__} of shape {got.shape}, not {wanted}."
-    need(
-        got.shape == wanted, seen, "`.pictures` of an ascent of all net.labels, or a list with the `.picture` of each."
-    )
-    hint = "pictures are bytes, 0 to 255, as `.picture` and `.pictures` give them: leave them as they are."
-    need(got.dtype == np.uint8, f"class_models gives numbers of type {got.dtype}, not uint8.", hint)
-    hint = "has every ascent run()? And does each climb the score of another class?"
-    need(bool((got != got[:1]).any()), "all the pictures are the same.", hint)
+    need(got.shape == wanted, seen, "one for each class: `.pictures` of one ascent, or a list of `.picture`s.")
+    need(got.dtype == np.uint8, f"class_models gives {got.dtype}, not uint8.", BYTES)
+    differ = bool((got != got[:1]).any())
+    need(differ, "all the pictures are the same.", "has every ascent run()? Does each climb another class?")
 
     settings = {**how, "steps": steps}
     together = ascend(net, net.labels, **settings).run().pictures
@@ -124,7 +122,7 @@ def check_paint(paint: Function, seed: int = 0) -> None:
     got = np.asarray(answer(paint, given, rows, columns, colour))
     hint = "then there is no before to compare with. Copy first."
     need(bool((given == pictures).all()), "paint has changed the pictures it was given.", hint)
-    need(got.dtype == np.uint8, f"paint gives {got.dtype}, not uint8.", "pictures are bytes: leave them as they are.")
+    need(got.dtype == np.uint8, f"paint gives {got.dtype}, not uint8.", BYTES)
     axes = "pictures are (count, height, width, 3). `:` stands for all of a dimension."
     mistakes = [
         (painted(everywhere, columns, rows), "rows and columns have changed places.", axes),
@@ -134,3 +132,30 @@ def check_paint(paint: Function, seed: int = 0) -> None:
     ]
     praise = "paint puts the colour where it belongs, and leaves the rest, and the originals, alone"
     compare("paint", torch.from_numpy(got), painted(everywhere, rows, columns), mistakes, praise)
+
+
+def check_accuracy_by_class(accuracy_by_class: Function, seed: int = 0) -> None:
+    """
+    >>> vizkit.exercises.check_accuracy_by_class(lambda net, images, targets: (net(images).argmax(1) == targets).sum())
+    Traceback (most recent call last):
+    vizkit.classroom.exercises.feedback.NotYet: ✘ accuracy_by_class has shape (), not (4,).
+       Hint: which dimension counts what? ...
+
+    The share that a network gets right, of the images of each class.
+    """
+    net, _ = toy(seed)
+    images, targets = torch.randn(80, 3, 12, 16, generator=torch.Generator().manual_seed(seed)), torch.arange(80) % 4
+    said = net(images).argmax(dim=1)
+
+    def shares(of: Tensor) -> Tensor:
+        return torch.stack([(said == targets)[of == index].float().mean() for index in range(4)])
+
+    mistakes = [
+        (shares(said), "of what the network calls so, not of what is so.", "choose the images by targets."),
+        (1 - shares(targets), "these are the mistakes.", "an accuracy is the share that is right."),
+        (shares(targets) / 4, "each is divided by all images.", "divide by how many there are of that class."),
+        ((said == targets).float().mean(), "this is one number for all classes.", "look at each class alone."),
+    ]
+    got = answer(accuracy_by_class, net, images.clone(), targets.clone())
+    got = torch.tensor(got) if isinstance(got, list) else got
+    compare("accuracy_by_class", got, shares(targets), mistakes, "accuracy_by_class knows what each class is worth")

@@ -22,11 +22,10 @@ Mistake = tuple[Tensor, str, str]  # a typical one: the value that it gives, wha
 # What torch and Python say of a beginner's mistake, and what it means.
 MEANINGS = {
     "does not require grad": "torch follows only tensors that were told so, before the forward pass.",
-    "only for scalar outputs": "backward starts from one number, but here are several scores, one an image. An image's "
-    "pixels move only its own score: which one number has the gradients of all of them in it?",
+    "only for scalar outputs": "backward starts from one number, but here are several scores, one an image. In which "
+    "one number are the gradients of all of them? An image's pixels move only its own score.",
     "out of bounds": "the first dimension of the scores counts the images, the second counts the classes.",
-    "must match the size|shapes cannot be multiplied|size mismatch": "print the .shape of what you combine. Which "
-    "dimension counts what?",
+    "must match the size|shapes cannot be multiplied|size mismatch": "print the .shape of both. What counts what?",
     "leaf Variable": "in-place changes (+=, -=) are not allowed on a tensor that requires a gradient. Make a new one.",
     "not a leaf Tensor": "torch fills only the .grad of the very tensor that was told requires_grad_. Ask that one.",
     "no attribute 'zero_grad'": "its weights are frozen and have no gradient. The only one to empty is image.grad.",
@@ -93,8 +92,7 @@ def compare(name: str, got: Any, expected: Tensor, mistakes: Iterable[Mistake], 
     for value, seen, hint in mistakes:
         need(not same(got, value), f"{name}: {seen}", hint)
     hint = "which dimension counts what? One is summed or picked that should not be, or the other way round."
-    shapes = f"{name} has shape {tuple(got.shape)}, not {tuple(expected.shape)}."
-    need(got.shape == expected.shape, shapes, hint)
+    need(got.shape == expected.shape, f"{name} has shape {tuple(got.shape)}, not {tuple(expected.shape)}.", hint)
     far = float((got - expected).abs().max())
     hint = "no known mistake gives these. A formula: try four pixels, on paper. Code: print what each line of it gives."
     raise NotYet(f"{name}: the numbers are not right, by up to {far:.3g}.", hint)

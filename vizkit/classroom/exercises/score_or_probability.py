@@ -25,8 +25,8 @@ def check_prediction(prediction: Any) -> None:
         number = prediction.get(objective) if isinstance(prediction, dict) else None
         made = isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= 10
         need(made, f"no prediction yet for the {objective}.", hint)
-    said = [f"{prediction['score']} of 10 fall with the score", f"{prediction['probability']} with the probability"]
-    right(f"your prediction: {', '.join(said)}")
+    score, probability = (prediction[objective] for objective in OBJECTIVES)
+    right(f"your prediction: {score} of 10 fall with the score, {probability} with the probability")
 
 
 def check_make_both(make_both: Function, seed: int = 0) -> None:
