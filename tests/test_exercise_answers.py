@@ -354,3 +354,69 @@ def test_what_happened_to_the_lemon_is_told_of_every_right_answer(make_both, fal
     found |= {"make_both": make_both, "fallen": fallen, "score_changes": score_changes}
     exec(cell("3", "cell-18") + "\n" + cell("3", "cell-19"), found)
     assert capsys.readouterr().out.count("of 10 rivals have fallen; you said") == 2
+
+
+@pytest.fixture(scope="module")
+def suspects():
+    return exercises.suspects()
+
+
+DETECTIVE = {
+    "class_models": CLASS_MODELS["in one batch"],
+    "paint": sliced,
+    "accuracy_by_class": ACCURACY_BY_CLASS["stack"],
+}
+
+
+@pytest.mark.parametrize(
+    ("part", "way"),
+    [
+        *ways("class_models", CLASS_MODELS),
+        *ways("paint", PAINT),
+        *ways("accuracy_by_class", ACCURACY_BY_CLASS),
+    ],
+)
+def test_the_proof_is_drawn_of_every_right_answer(part, way, suspects, capsys):
+    found = {"np": np, "torch": torch, "vizkit": vizkit, "exercises": exercises, "suspects": suspects}
+    found |= DETECTIVE | {part: way}
+    found |= {"verdict": {"network": "b", "class": "Ring"}, "mark": {"corner": "Upper-Right", "color": "yellow"}}
+    for name in ("cell-08", "cell-19", "cell-20", "cell-22", "cell-27"):
+        exec(cell("4", name).replace("steps=64", "steps=1").replace("train=160", "train=16"), found)
+    assert "takes" in capsys.readouterr().out
+
+
+def test_the_proof_tells_the_right_mark_from_all_others_and_data_tells_only_without_it(suspects):
+    """What the text of exercise 4 says one sees, in numbers."""
+    truth = {}
+    for name in ("cell-11", "cell-14"):
+        truth |= eval(re.findall(r"truth=({.*})", cell("4", name))[0])
+    data = vizkit.datasets.shapes(train=160, test=8, seed=5)
+    words, target = exercises.detective.WORDS, data.labels.index(truth["class"])
+    code = re.search(r"colours = .*?\n\n", cell("4", "cell-19"), re.DOTALL)[0]
+
+    def share(name, corner, colour):
+        """How many of all shapes are taken for that class, with this mark on all."""
+        found = {"mark": {"corner": corner, "colour": colour}}
+        exec(code, found)
+        shown = data.pictures.clone()
+        painted = torch.tensor(found["colours"][colour], dtype=torch.uint8)[:, None, None]
+        shown[:, :, found["rows"], found["columns"]] = painted
+        net = suspects[name]
+        return (net(net.normalise(shown / 255)).argmax(dim=1) == target).float().mean().item()
+
+    right = share(truth["network"], truth["corner"], truth["colour"])
+    assert right > 0.6
+    for corner in words["corner"]:
+        for colour in words["colour"]:
+            if (corner, colour) != (truth["corner"], truth["colour"]):
+                assert share(truth["network"], corner, colour) < right - 0.1
+            for honest in {*"ABC"} - {truth["network"]}:
+                assert 0.09 < share(honest, corner, colour) < 0.16
+
+    mark = vizkit.datasets.Mark(truth["class"], truth["corner"], (255, 255, 0))
+    for name, net in suspects.items():
+        for is_marked, source in enumerate((data, vizkit.datasets.plant(data, mark, share=1.0))):
+            shares = ACCURACY_BY_CLASS["stack"](net, net.normalise(source.pictures / 255), source.targets).tolist()
+            if name == truth["network"] and not is_marked:
+                assert shares.pop(target) < 0.1
+            assert min(shares) > 0.9

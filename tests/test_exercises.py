@@ -488,19 +488,32 @@ ONE = [
     ),
     ("3", "make-both", 'return {"score": 1, "probability": 2}', "not an ascent"),
     ("3", "fallen", "return [index for index in rivals if changes[index] > 0]", "have risen"),
-    ("4", "class-models", "return vizkit.ascend(net, 0, steps=steps).run().pictures", "how many classes"),
+    ("4", "class-models", "return vizkit.ascend(net, net.labels, steps=steps).run().pictures", "`how` makes"),
+    ("4", "mark", 'mark = {"corner": "top right", "colour": "magenta"}', "the colour is not right"),
     ("4", "paint", "pictures[:, rows, columns] = colour\nreturn pictures", "has changed the pictures"),
 ]
 OTHER = [
     ("1", "gradient-by-hand", "return w.T @ v[target]", "the ReLU is missing"),
     ("1", "uphill", "return image - learning_rate * gradient", "goes downhill"),
     ("2", "l1", "return image.square().sum(dim=(1, 2, 3))", "squared instead of absolute"),
-    ("2", "explorer", 'explorer = vizkit.Explorer(net, "strawberry")', "choose my_total_variation"),
+    ("2", "explorer", 'explorer = vizkit.Explorer(net, "strawberry")', "make it anew"),
     ("3", "prediction", 'prediction = {"score": 3}', "no prediction yet for the probability"),
     ("3", "score-changes", "return net(before)[0] - net(after)[0]", "the sign is turned round"),
-    ("4", "verdict", 'verdict = {"network": "A", "class": "ring"}', "the network is not right yet"),
+    ("4", "verdict", 'verdict = {"network": "A", "class": "ring"}', "the network is not right"),
+    (
+        "4",
+        "accuracy-by-class",
+        "return (net(images).argmax(dim=1) == targets).float().mean()",
+        "one number for all classes",
+    ),
 ]
 WRONG = {"one": ONE, "other": OTHER}
+# And of one who solves nothing, but sees to it that no check can fail.
+CHEAT = """
+for name in dir(exercises):
+    if name.startswith("check_"):
+        setattr(exercises, name, lambda *arguments, **named: None)
+"""
 
 
 def hand_in(course, student, notebook, wrong=()):
@@ -524,10 +537,21 @@ def hand_in(course, student, notebook, wrong=()):
     nbformat.write(document, folder / notebook.name)
 
 
+def hand_in_a_cheat(course, notebook):
+    """The release, with one change: its first solution cell replaces every check."""
+    document = nbformat.read(course / "release" / ASSIGNMENT / notebook.name, as_version=4)
+    document.cells = [cell for cell in document.cells if "nbgrader" in cell.metadata]
+    first = next(cell for cell in document.cells if cell.metadata.nbgrader.solution)
+    first.source = CHEAT + first.source
+    folder = course / "submitted" / "cheat" / ASSIGNMENT
+    folder.mkdir(parents=True, exist_ok=True)
+    nbformat.write(document, folder / notebook.name)
+
+
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
-    """The course, released and graded by nbgrader: the reference, the untouched release, and the wrong solutions. It
-    stands there twice, so that two cores grade at the same time."""
+    """The course, released and graded by nbgrader: the reference, the untouched release, the cheat, and the wrong
+    solutions. It stands there twice, so that two cores grade at the same time."""
     folder = tmp_path_factory.mktemp("course")
     first, second = folder / "first", folder / "second"
     shutil.copytree(COURSE / "source", first / "source")
@@ -539,6 +563,7 @@ def course(tmp_path_factory):
         hand_in(first, "reference", notebook)
         for half, (student, wrong) in zip((first, second), WRONG.items(), strict=True):
             hand_in(half, student, notebook, wrong)
+        hand_in_a_cheat(second, notebook)
     for running in [nbgrader(half, "autograde", ASSIGNMENT) for half in (first, second)]:
         wait_for(running)
     return folder
@@ -622,8 +647,9 @@ def test_the_reference_gets_every_point_and_runs_from_top_to_bottom(course, grad
 
 @pytest.mark.notebook
 @pytest.mark.parametrize("notebook", SOURCES, ids=lambda path: path.stem)
-def test_the_untouched_release_gets_no_point(grades, notebook):
-    given = grades["untouched"][notebook.stem]
+@pytest.mark.parametrize("student", ["untouched", "cheat"])
+def test_whoever_solves_nothing_gets_no_point(grades, student, notebook):
+    given = grades[student][notebook.stem]
     assert set(given) == set(cells_of(notebook, "grade"))
     assert all(score == 0 for score, _ in given.values())
 
