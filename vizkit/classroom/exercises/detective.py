@@ -158,4 +158,4 @@ def check_accuracy_by_class(accuracy_by_class: Function, seed: int = 0) -> None:
     ]
     got = answer(accuracy_by_class, net, images.clone(), targets.clone())
     got = torch.tensor(got) if isinstance(got, list) else got
-    compare("accuracy_by_class", got, shares(targets), mistakes, "accuracy_by_class knows what each class is worth")
+    compare("accuracy_by_class", got, shares(targets), mistakes, "accuracy_by_class gives each class its share")
