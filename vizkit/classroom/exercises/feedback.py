@@ -85,7 +85,8 @@ def compare(name: str, got: Any, expected: Tensor, mistakes: Iterable[Mistake], 
     """Praise where it is right; `NotYet`, with the hint of the mistake that gives this very value, where it is not."""
     if isinstance(got, (int, float)):
         got = torch.tensor(float(got))
-    need(isinstance(got, Tensor), f"{name} gives a {type(got).__name__}.", "it has to be a tensor: torch.stack?")
+    hint = "it has to be a tensor. Of several, torch.stack makes one."
+    need(isinstance(got, Tensor), f"{name} gives a {type(got).__name__}.", hint)
     got = got.detach().cpu()
     if same(got, expected):
         return right(praise)

@@ -11,7 +11,7 @@ def check_class_score(class_score: Function, seed: int = 0) -> None:
     >>> vizkit.exercises.check_class_score(lambda net, image, target: "a spider")
     Traceback (most recent call last):
     vizkit.classroom.exercises.feedback.NotYet: ✘ class_score gives a str.
-       Hint: it has to be a tensor: ...
+       Hint: it has to be a tensor. ...
 
     The forward pass.
     """
@@ -55,10 +55,8 @@ def check_gradient_by_hand(gradient_by_hand: Function, seed: int = 0) -> None:
     turned = "the other way round: rows of w are hidden units, rows of v are classes."
     times = "the hidden units are multiplied by their values."
     slope = "the slope of a ReLU is 0 or 1, whatever the value."
-    pixels, place = (
-        "this asks which pixels are above zero.",
-        "what goes into the ReLU? Its slope depends on that, not on the image.",
-    )
+    pixels = "this asks which pixels are above zero."
+    place = "what goes into the ReLU? Its slope depends on that, not on the image."
     mistakes: list[Mistake] = [
         (-expected, "the sign is turned round.", "does the score rise or fall when the pixel rises?"),
         (w.T @ v[target], "the ReLU is missing.", "a hidden unit below zero passes nothing on, not even a gradient."),

@@ -1,4 +1,4 @@
-"""Exercise 2, your own regularizer: values and gradients against the plain formulas, and whether it acts."""
+"""Exercise 2, your own regularizer: values and gradients against the plain formulas, and the Explorer."""
 
 from collections.abc import Callable
 from typing import Any
