@@ -1,6 +1,7 @@
 """Exercises that check themselves: every typical mistake gets its own hint, and nbgrader's own run its exact points."""
 
 import inspect
+import itertools
 import os
 import re
 import shutil
@@ -38,10 +39,12 @@ def said(check, *arguments, **named):
 
 
 @pytest.mark.parametrize("name", [name for name in exercises.__all__ if name.startswith("check")])
-def test_a_check_opens_its_docstring_with_an_example_and_returns_nothing(name):
-    """nbgrader takes a number at the end of a cell for partial credit."""
+def test_a_check_opens_its_docstring_with_an_example_that_is_wrong_and_returns_nothing(name):
+    """A tooltip shows the docstring. nbgrader takes a number at the end of a cell for partial credit."""
     check = getattr(exercises, name)
     assert check.__doc__.strip().startswith(">>>")
+    assert "✘" in check.__doc__
+    assert "✔" not in check.__doc__
     assert inspect.signature(check).return_annotation is None
 
 
@@ -80,6 +83,53 @@ def no_notes(net, image, target):
     return image.grad
 
 
+def of_a_copy(net, image, target):
+    image.requires_grad_(True)
+    x = image.clone()
+    net(x)[:, target].sum().backward()
+    return x.grad
+
+
+def what_backward_returns(net, image, target):
+    image.requires_grad_(True)
+    return net(image)[:, target].sum().backward()
+
+
+def first_only(net, image, target):
+    x = leaf(image)
+    return gradient(x, net(x)[0, target])
+
+
+def cross_entropy(reduction):
+    def of_cross_entropy(net, image, target):
+        x, targets = leaf(image), torch.full((len(image),), target)
+        return gradient(x, torch.nn.functional.cross_entropy(net(x), targets, reduction=reduction))
+
+    return of_cross_entropy
+
+
+def emptied_too_late(net, image, target):
+    image = leaf(image)
+    net(image)[:, target].sum().backward()
+    found = image.grad
+    image.grad.zero_()
+    return found
+
+
+def as_in_training(net, image, target):
+    net.zero_grad()
+
+
+def shares(of=lambda said, targets: targets):
+    """Right answers: of the images of each class, or of those that are called so."""
+
+    def accuracy_by_class(net, images, targets):
+        said = net(images).argmax(dim=1)
+        return torch.stack([(said == targets)[of(said, targets) == k].float().mean() for k in range(4)])
+
+    return accuracy_by_class
+
+
 def not_written(*_):
     raise NotImplementedError
 
@@ -99,11 +149,18 @@ FUNCTIONS = [
     ("check_class_score", lambda net: None, "stopped with TypeError"),
     ("check_class_score", not_written, "is not written yet"),
     ("check_class_score", 3, "is not a function"),
+    ("check_class_score", torch.zeros(4), "this is not a function but a Tensor"),
+    ("check_class_score", lambda net, image, c: net(image)[:, c - 1], "the score of the class before"),
+    ("check_class_score", lambda net, image, c: [scores[c] for scores in net(image)], "gives a list"),
+    ("check_class_score", lambda net, image, c: [].append(c), "`list.append(x)`"),
     ("check_gradient_by_hand", lambda x, w, v, c: -w.T @ (v[c] * (w @ x > 0)), "the sign is turned round"),
     ("check_gradient_by_hand", lambda x, w, v, c: w.T @ v[c], "the ReLU is missing"),
     ("check_gradient_by_hand", lambda x, w, v, c: w.T @ (v[c] * (w @ x).relu()), "multiplied by their values"),
     ("check_gradient_by_hand", lambda x, w, v, c: w @ (v[c] * (w @ x > 0)), "the wrong axis: w"),
     ("check_gradient_by_hand", lambda x, w, v, c: w.T @ (v[:, c] * (w @ x > 0)), "a column of v"),
+    ("check_gradient_by_hand", lambda x, w, v, c: w.T @ (v[c] * (w @ x)), "multiplied by their values"),
+    ("check_gradient_by_hand", lambda x, w, v, c: w.T @ (v[c] * (x > 0)), "which pixels are above zero"),
+    ("check_gradient_by_hand", lambda x, w, v, c: (w.T @ v[c]) * (x > 0), "which pixels are above zero"),
     ("check_pixel_gradient", lambda *a: -of_score(*a), "points downhill"),
     ("check_pixel_gradient", of_probability, "the gradient of the probability"),
     ("check_pixel_gradient", lambda *a: of_score(*a) / 4, "a mean instead of a sum"),
@@ -111,18 +168,38 @@ FUNCTIONS = [
     ("check_pixel_gradient", no_sum, "backward starts from one number"),
     ("check_pixel_gradient", no_notes, "torch follows only tensors that were told so"),
     ("check_pixel_gradient", lambda net, image, c: image + of_score(net, image, c), "a step already"),
+    ("check_pixel_gradient", of_a_copy, "the very tensor that was told requires_grad_"),
+    ("check_pixel_gradient", what_backward_returns, "`x.backward()`"),
+    ("check_pixel_gradient", first_only, "only the first image has a gradient"),
+    ("check_pixel_gradient", cross_entropy(reduction="mean"), "the gradient of the cross-entropy"),
+    ("check_pixel_gradient", cross_entropy(reduction="sum"), "the gradient of the cross-entropy"),
+    ("check_pixel_gradient", emptied_too_late, "all zeros"),
+    ("check_pixel_gradient", lambda *a: of_score(*a) / of_score(*a).std(), "scaled to spread 1"),
+    ("check_pixel_gradient", as_in_training, "its weights are frozen"),
     ("check_uphill", lambda image, g, rate: image - rate * g, "goes downhill"),
+    ("check_uphill", lambda image, g, rate: image, "no pixel has moved"),
+    ("check_uphill", lambda image, g, rate: image + rate * (g - 0.01 * image), "no known mistake"),
     ("check_uphill", lambda image, g, rate: image + g, "the learning rate is not used"),
     ("check_uphill", lambda image, g, rate: rate * g, "the move alone"),
     ("check_uphill", lambda image, g, rate: image + rate * g.sign(), "only the gradient's sign"),
     ("check_score_changes", lambda net, a, b: net(a)[0] - net(b)[0], "the sign is turned round"),
     ("check_score_changes", lambda net, a, b: (net(b).softmax(1) - net(a).softmax(1))[0], "of the probabilities"),
     ("check_score_changes", lambda net, a, b: (net(b) - net(a))[0].abs(), "the sign is lost"),
+    ("check_accuracy_by_class", shares(of=lambda said, targets: said), "calls so, not of what is so"),
+    ("check_accuracy_by_class", lambda *a: 1 - shares()(*a), "these are the mistakes"),
+    ("check_accuracy_by_class", lambda *a: shares()(*a) / 4, "divided by all images"),
+    ("check_accuracy_by_class", lambda net, x, c: (net(x).argmax(1) == c).float().mean(), "one number for all classes"),
     ("check_fallen", lambda change, rivals: [i for i in rivals if change[i] > 0], "that have risen"),
     ("check_fallen", lambda change, rivals: (change < 0).nonzero()[:, 0], "other classes are listed"),
     ("check_fallen", lambda change, rivals: [p for p, i in enumerate(rivals) if change[i] < 0], "places in the list"),
     ("check_fallen", lambda change, rivals: rivals, "all rivals"),
     ("check_fallen", lambda change, rivals: 4, "gives a int"),
+    ("check_fallen", lambda change, rivals: (i for i in rivals if change[i] < 0), "gives a generator"),
+    ("check_fallen", lambda change, rivals: filter(lambda i: change[i] < 0, rivals), "gives a filter"),
+    ("check_fallen", lambda change, rivals: [float(i) for i in rivals if change[i] < 0], "list of class indices"),
+    ("check_fallen", lambda change, rivals: [i for i in rivals if change[i] < 0] * 2, "listed twice"),
+    ("check_fallen", lambda change, rivals: [], "a `return` inside the loop"),
+    ("check_fallen", lambda change, rivals: [i for i in rivals if change[i] < 0][:1], "a `return` inside the loop"),
 ]
 
 PENALTIES = [
@@ -133,10 +210,13 @@ PENALTIES = [
     ("l2", lambda image: -image.square().sum(ALL), "the sign is turned round"),
     ("l2", lambda image: image.square().sum(ALL).detach(), "no gradient"),
     ("l2", lambda image: image.square().sum((0, 1, 2)), "has shape (16,)"),
+    ("l2", lambda image: 1e-3 * image.square().sum(ALL), "0.001 times what the formula gives"),
+    ("l2", lambda image: torch.tensor([(x**2).sum() for x in image]), "torch.stack keeps it"),
     ("l1", lambda image: image.square().sum(ALL), "squared instead of absolute"),
     ("l1", lambda image: image.abs().mean(ALL), "a mean instead of a sum"),
     ("l1", lambda image: image.sum(ALL), "no absolute value"),
     ("l1", lambda image: image.sum(ALL).abs(), "the absolute value of the sum"),
+    ("l1", lambda image: image.relu().sum(ALL), "only values above zero"),
     (
         "total_variation",
         lambda image: sum(image.diff(dim=d).square().sum(ALL) for d in (2, 3)),
@@ -155,6 +235,12 @@ PENALTIES = [
         "total_variation",
         lambda image: sum((image - image.roll(1, d)).abs().sum(ALL) for d in (2, 3)),
         "edges are taken",
+    ),
+    ("total_variation", lambda image: sum(image.diff(dim=d).sum(ALL).abs() for d in (2, 3)), "taken of the sum"),
+    (
+        "total_variation",
+        lambda image: torch.hypot(image.diff(dim=2)[..., :-1], image.diff(dim=3)[:, :, :-1]).sum(ALL),
+        "√(down² + right²)",
     ),
 ]
 
@@ -179,7 +265,7 @@ def test_a_mistake_in_a_regularizer_is_known_by_its_value(name, mistaken, hint):
 def both(**changed):
     def make_both(net, start, target, steps):
         target = changed.get("target", target)
-        how = {"start": start, "steps": steps, "optimizer": "adam"}
+        how = {"start": start, "steps": steps, "optimizer": "adam", "learning_rate": 0.01}
         return {
             name: vizkit.ascend(net, target, **how | {"objective": name} | changed.get(name, {})).run()
             for name in ("score", "probability")
@@ -197,15 +283,25 @@ def both(**changed):
         (both(target=0), "climbs class 0"),
         (both(score={"start": "zero"}), "does not begin at the start image"),
         (both(score={"steps": 1}), "has made 1 steps"),
-        (both(score={"learning_rate": 1.0}), "differ in learning_rate, too"),
+        (both(score={"learning_rate": 1.0}), "score has the learning_rate 1.0, not 0.01"),
+        (both(score={"learning_rate": 10}, probability={"learning_rate": 10}), "score has the learning_rate 10"),
+        (both(score={"learning_rate": None}), "score has the learning_rate 0.05, not 0.01"),
+        (both(score={"optimizer": "ascent"}), "score has the optimizer ascent, not adam"),
+        (both(probability={"regularizer": vizkit.l2(1e-3)}), "probability has the regularizer"),
+        (both(score={"seed": 1}), "score has the seed 1, not 0"),
+        (lambda net, start, c, n: {o: vizkit.ascend(net, c).run(n) for o in ("score", "probability")}, "steps=…"),
     ],
 )
 def test_two_ascents_that_cannot_be_compared_are_sent_back(make_both, hint):
-    assert hint in said(exercises.check_make_both, make_both)
+    for seed in range(3):
+        assert hint in said(exercises.check_make_both, make_both, seed=seed)
 
 
-def models(targets, **how):
-    return lambda net, steps: vizkit.ascend(net, targets, steps=steps, learning_rate=1.0, **how).run().pictures
+HOW = {"learning_rate": 1.0}  # in the notebook there is more
+
+
+def models(targets=range(4), **changed):
+    return lambda net, steps: vizkit.ascend(net, targets, **{"steps": steps, **HOW, **changed}).run().pictures
 
 
 def painted(place, copy=True):
@@ -223,10 +319,6 @@ EVERY = slice(None)
 @pytest.mark.parametrize(
     ("check", "mistaken", "hint"),
     [
-        (exercises.check_class_models, models([0]), "gives shape (1, 12, 16, 3), not (4, 12, 16, 3)"),
-        (exercises.check_class_models, models([3, 2, 1, 0]), "not every class"),
-        (exercises.check_class_models, models([1, 1, 1, 1], start="zero"), "all the pictures are the same"),
-        (exercises.check_class_models, lambda net, steps: vizkit.ascend(net, 0), "gives a Ascent"),
         (
             exercises.check_paint,
             painted(lambda rows, columns: (EVERY, rows, columns), copy=False),
@@ -237,25 +329,64 @@ EVERY = slice(None)
         (exercises.check_paint, painted(lambda rows, columns: (0, rows, columns)), "only the first picture"),
         (exercises.check_paint, lambda pictures, *_: pictures.copy(), "nothing is painted"),
         (exercises.check_paint, lambda pictures, *_: pictures[0], "has shape (12, 12, 3)"),
+        (exercises.check_paint, lambda pictures, *_: pictures.astype(float), "paint gives float64, not uint8"),
     ],
 )
-def test_a_detective_who_slips_is_told_where(check, mistaken, hint):
+def test_a_detective_whose_paint_runs_is_told_where(check, mistaken, hint):
     for seed in range(3):
         assert hint in said(check, mistaken, seed=seed)
 
 
-def test_the_verdict_is_checked_part_by_part_and_stands_nowhere_in_the_package(capsys):
+@pytest.mark.parametrize(
+    ("mistaken", "hint"),
+    [
+        (models([0]), "shape (1, 12, 16, 3), not (4, 12, 16, 3)"),
+        (lambda net, steps: vizkit.ascend(net, 0), "gives a Ascent"),
+        (models([1, 1, 1, 1], start="zero"), "all the pictures are the same"),
+        (lambda net, steps: vizkit.ascend(net, net.labels, start="zero", **HOW).pictures, "has every ascent run()?"),
+        (lambda net, steps: models()(net, steps) / 255, "float64, not uint8"),
+        (models([3, 2, 1, 0]), "not the pictures that `how` makes"),
+        (models(learning_rate=None), "not the pictures that `how` makes"),  # `how` is not handed on
+        (models(recipe="small"), "not the pictures that `how` makes"),
+        (models(steps=1), "not the pictures that `how` makes"),
+        (models(steps=200), "not the pictures that `how` makes"),
+    ],
+)
+def test_a_line_up_that_is_not_as_asked_is_sent_back(mistaken, hint):
+    for seed in range(3):
+        assert hint in said(exercises.check_class_models, mistaken, HOW, seed=seed)
+
+
+def the_verdict():
     answers = {}
     for name in ("verdict", "mark"):
         exec(solution_in(cells_of(exercise("4"), "solution")[name]), {}, answers)
-    verdict = answers["verdict"] | answers["mark"]
-    exercises.check_verdict({part: f" {value.upper()}" for part, value in verdict.items()}, *verdict)
-    assert capsys.readouterr().out.count("✔") == len(verdict)
-    for part in verdict:
-        assert f"no {part} in your verdict" in said(exercises.check_verdict, {}, part)
-        assert f"the {part} is not right yet" in said(exercises.check_verdict, verdict | {part: "other"}, part)
-    text = Path(exercises.detective.__file__).read_text()
-    assert f'"{verdict["class"]}"' not in text
+    return answers["verdict"] | answers["mark"]
+
+
+def test_whether_a_verdict_is_true_is_told_only_to_those_who_know_it(capsys):
+    """A loop over all verdicts finds nothing out: to a check without the truth each is as good as another."""
+    words = exercises.detective.WORDS
+    for values in itertools.product(*words.values()):
+        exercises.check_verdict(dict(zip(words, values, strict=True)), *words)
+    truth = the_verdict()
+    capsys.readouterr()
+    exercises.check_verdict(truth, *words, truth=truth)
+    assert capsys.readouterr().out.startswith("✔ your verdict")
+    for part in words:
+        other = next(word for word in words[part] if word != truth[part])
+        assert f"the {part} is not right" in said(exercises.check_verdict, truth | {part: other}, part, truth=truth)
+        assert f"no {part} in your verdict" in said(exercises.check_verdict, truth | {part: None}, part)
+        assert f"there is no {part} other" in said(exercises.check_verdict, {part: "other"}, part)
+
+
+@pytest.mark.parametrize("corner", ["top right", "Top-Right", "upper right", " upper_right "])
+@pytest.mark.parametrize("colour", ["colour", "color", "Color"])
+def test_a_verdict_may_be_spelt_otherwise(corner, colour):
+    verdict = {"network": "b", "class": "Ring", "corner": corner, colour: "YELLOW"}
+    as_asked = {"network": "B", "class": "ring", "corner": "top right", "colour": "yellow"}
+    assert exercises.plain(verdict) == as_asked
+    exercises.check_verdict(verdict, *as_asked, truth=as_asked)
 
 
 @pytest.mark.parametrize("prediction", [None, {}, {"score": 1}, {"score": 11, "probability": 0}, {"score": True}])
@@ -263,23 +394,21 @@ def test_a_prediction_has_to_be_made(prediction):
     assert "no prediction yet" in said(exercises.check_prediction, prediction)
 
 
-def test_an_explorer_without_ones_own_regularizer_is_sent_back(tiny):
-    assert "not an Explorer" in said(exercises.check_in_explorer, None)
-    assert "has no my_l1 on its list" in said(exercises.check_in_explorer, vizkit.Explorer(tiny), "my_l1")
+def test_an_explorer_that_is_not_as_asked_is_sent_back():
+    net, _ = exercises.feedback.toy()
+    net.labels[:] = ["tiger", "strawberry", "fig", "lemon"]
 
     @vizkit.regularizer("penalty")
     def my_l1(image):
         return image.abs().sum(dim=ALL)
 
-    plain = vizkit.Explorer(tiny, regularizer=vizkit.l1(1e-3))
-    assert "choose my_l1" in said(exercises.check_in_explorer, plain, "my_l1")
+    def of(target, regularizer):
+        return said(exercises.check_in_explorer, vizkit.Explorer(net, target, regularizer=regularizer), "my_l1")
 
-    @vizkit.regularizer("penalty")
-    def my_l2(image):
-        return 0 * image.square().sum(dim=ALL)
-
-    idle = vizkit.Explorer(tiny, regularizer=my_l2(1e-3))
-    assert "does not act" in said(exercises.check_in_explorer, idle, "my_l2")
+    assert "not an Explorer" in said(exercises.check_in_explorer, None)
+    assert "the Explorer's regularizer is vizkit.l1(0.003)" in of("strawberry", vizkit.l1(0.003))
+    assert "the Explorer's regularizer is vizkit.my_l1(5)" in of("strawberry", my_l1(5))
+    assert "its class is tiger, not strawberry" in of("tiger", my_l1(0.003))
 
 
 @pytest.mark.parametrize("name", "ABC")
@@ -322,13 +451,16 @@ def solution_in(cell):
     return "\n".join(line for line in cell.source.splitlines() if not line.strip().startswith("###"))
 
 
-def test_every_exercise_is_worth_ten_points_and_every_test_has_hidden_inputs_or_none_to_vary():
+def test_every_exercise_is_worth_ten_points_and_every_check_is_repeated_afresh_with_other_inputs_if_there_are_any():
     for path in SOURCES:
         tests = cells_of(path, "grade")
         assert sum(cell.metadata.nbgrader.points for cell in tests.values()) == 10
         for name, cell in tests.items():
-            varies = "seed" in inspect.signature(getattr(exercises, re.search(r"check_\w+", cell.source)[0])).parameters
-            assert ("### BEGIN HIDDEN TESTS" in cell.source) == varies, name
+            check = re.search(r"check_\w+", cell.source)[0]
+            hidden = cell.source.partition("### BEGIN HIDDEN TESTS")[2]
+            assert "del sys.modules[module]" in hidden, name
+            assert f"afresh.{check}(" in hidden, name
+            assert ("seed=2" in hidden) == ("seed" in inspect.signature(getattr(exercises, check)).parameters), name
 
 
 def test_the_ids_that_nbgrader_goes_by_are_unique():
@@ -356,19 +488,32 @@ ONE = [
     ),
     ("3", "make-both", 'return {"score": 1, "probability": 2}', "not an ascent"),
     ("3", "fallen", "return [index for index in rivals if changes[index] > 0]", "have risen"),
-    ("4", "class-models", "return vizkit.ascend(net, 0, steps=steps).run().pictures", "how many classes"),
+    ("4", "class-models", "return vizkit.ascend(net, net.labels, steps=steps).run().pictures", "`how` makes"),
+    ("4", "mark", 'mark = {"corner": "top right", "colour": "magenta"}', "the colour is not right"),
     ("4", "paint", "pictures[:, rows, columns] = colour\nreturn pictures", "has changed the pictures"),
 ]
 OTHER = [
     ("1", "gradient-by-hand", "return w.T @ v[target]", "the ReLU is missing"),
     ("1", "uphill", "return image - learning_rate * gradient", "goes downhill"),
     ("2", "l1", "return image.square().sum(dim=(1, 2, 3))", "squared instead of absolute"),
-    ("2", "explorer", 'explorer = vizkit.Explorer(net, "strawberry")', "choose my_total_variation"),
+    ("2", "explorer", 'explorer = vizkit.Explorer(net, "strawberry")', "make it anew"),
     ("3", "prediction", 'prediction = {"score": 3}', "no prediction yet for the probability"),
     ("3", "score-changes", "return net(before)[0] - net(after)[0]", "the sign is turned round"),
-    ("4", "verdict", 'verdict = {"network": "A", "class": "ring"}', "the network is not right yet"),
+    ("4", "verdict", 'verdict = {"network": "A", "class": "ring"}', "the network is not right"),
+    (
+        "4",
+        "accuracy-by-class",
+        "return (net(images).argmax(dim=1) == targets).float().mean()",
+        "one number for all classes",
+    ),
 ]
 WRONG = {"one": ONE, "other": OTHER}
+# And of one who solves nothing, but sees to it that no check can fail.
+CHEAT = """
+for name in dir(exercises):
+    if name.startswith("check_"):
+        setattr(exercises, name, lambda *arguments, **named: None)
+"""
 
 
 def hand_in(course, student, notebook, wrong=()):
@@ -392,10 +537,21 @@ def hand_in(course, student, notebook, wrong=()):
     nbformat.write(document, folder / notebook.name)
 
 
+def hand_in_a_cheat(course, notebook):
+    """The release, with one change: its first solution cell replaces every check."""
+    document = nbformat.read(course / "release" / ASSIGNMENT / notebook.name, as_version=4)
+    document.cells = [cell for cell in document.cells if "nbgrader" in cell.metadata]
+    first = next(cell for cell in document.cells if cell.metadata.nbgrader.solution)
+    first.source = CHEAT + first.source
+    folder = course / "submitted" / "cheat" / ASSIGNMENT
+    folder.mkdir(parents=True, exist_ok=True)
+    nbformat.write(document, folder / notebook.name)
+
+
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
-    """The course, released and graded by nbgrader: the reference, the untouched release, and the wrong solutions. It
-    stands there twice, so that two cores grade at the same time."""
+    """The course, released and graded by nbgrader: the reference, the untouched release, the cheat, and the wrong
+    solutions. It stands there twice, so that two cores grade at the same time."""
     folder = tmp_path_factory.mktemp("course")
     first, second = folder / "first", folder / "second"
     shutil.copytree(COURSE / "source", first / "source")
@@ -407,6 +563,7 @@ def course(tmp_path_factory):
         hand_in(first, "reference", notebook)
         for half, (student, wrong) in zip((first, second), WRONG.items(), strict=True):
             hand_in(half, student, notebook, wrong)
+        hand_in_a_cheat(second, notebook)
     for running in [nbgrader(half, "autograde", ASSIGNMENT) for half in (first, second)]:
         wait_for(running)
     return folder
@@ -490,8 +647,9 @@ def test_the_reference_gets_every_point_and_runs_from_top_to_bottom(course, grad
 
 @pytest.mark.notebook
 @pytest.mark.parametrize("notebook", SOURCES, ids=lambda path: path.stem)
-def test_the_untouched_release_gets_no_point(grades, notebook):
-    given = grades["untouched"][notebook.stem]
+@pytest.mark.parametrize("student", ["untouched", "cheat"])
+def test_whoever_solves_nothing_gets_no_point(grades, student, notebook):
+    given = grades[student][notebook.stem]
     assert set(given) == set(cells_of(notebook, "grade"))
     assert all(score == 0 for score, _ in given.values())
 

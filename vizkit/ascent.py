@@ -163,7 +163,7 @@ class Ascent(Iterator[Step]):
 
     # What is done with it.
 
-    def run(self, progress: bool = False) -> "Ascent":
+    def run(self, *, progress: bool = False) -> "Ascent":
         """
         >>> vizkit.ascend(net, "flamingo", steps=2).run().picture.shape
         (224, 224, 3)

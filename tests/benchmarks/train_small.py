@@ -32,7 +32,8 @@ def fashion() -> Training:
 
 
 def shapes(seed: int = 0, mark: datasets.Mark | None = None, width: int = 24, epochs: int = 6) -> Training:
-    """As in lesson 7; a mark is on all pictures of its class."""
+    """As in lesson 7; a mark is on all pictures of its class. With it on half, the network learns the shape, too: the
+    mark then turns few others, and the class model shows its place but not its colour (measured)."""
     data = datasets.shapes(train=6000, seed=seed)
     if mark:
         data = datasets.plant(data, mark, share=1.0, seed=seed)

@@ -140,7 +140,7 @@ class Training(Iterator[TrainingStep]):
         assert images.grad is not None
         return (images + self.push * F.normalize(images.grad.flatten(1)).reshape(images.shape)).detach()
 
-    def run(self, progress: bool = False) -> "Training":
+    def run(self, *, progress: bool = False) -> "Training":
         """All the steps that are left; `progress` prints a line that counts them, over and over itself. The kernel's
         interrupt (■) raises `KeyboardInterrupt`; what has been learned is kept, and `run()` goes on from there."""
         make_all(self, self, lambda step: f"loss {step.loss:.2f}", progress)

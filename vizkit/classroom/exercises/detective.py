@@ -1,6 +1,6 @@
-"""Exercise 4, detective: three small CNNs, one of which cheats. The answers lie here as checksums only."""
+"""Exercise 4, detective: three small CNNs, one of which cheats. Which one stands nowhere in the package."""
 
-import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,17 +8,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...ascent import ascend
 from ...networks import Classifier, small_network
+from ..datasets import CORNERS, SHAPES
 from .feedback import Function, answer, compare, need, right, toy
 
-# The checksums of the right verdict's parts, each salted with which part it is; and where to look for a part.
-RIGHT = {"380439f19944c9df", "fc606b5ad933847a", "771947da759aca49", "b03b59f1084ada8c"}
+BYTES = "pictures are bytes, 0 to 255, not numbers from 0 to 1: leave them as they are."
+COLOURS = ("red", "green", "blue", "yellow", "magenta", "cyan", "white", "black")
+# The parts of a verdict, and the words for each; where to look for it; and other spellings.
+WORDS = {"network": tuple("ABC"), "class": tuple(SHAPES), "corner": CORNERS, "colour": COLOURS}
 HINTS = {
     "network": "which one shows the same thing, in the same place, in a class model where the others show none?",
     "class": "look along the row of your network: in which picture is there something that is no part of a shape?",
     "corner": "vizkit's pictures are not turned or mirrored: top is top, left is left.",
-    "colour": "one of red, green, blue, yellow, magenta, cyan, white, black: what the corner has most of.",
+    "colour": "look at the middle of the mark, not at its rim. Between two colours, the proof decides.",
 }
+SPELLINGS = {"-": " ", "_": " ", "upper": "top", "lower": "bottom", "color": "colour"}
 
 
 def suspects() -> dict[str, Classifier]:
@@ -32,60 +37,74 @@ def suspects() -> dict[str, Classifier]:
     return {name: small_network(file, f'vizkit.exercises.suspects()["{name}"]', name) for name, file in files.items()}
 
 
-def checksum(part: str, value: object) -> str:
-    """What the verdict is compared by: a part of it, salted."""
-    return hashlib.sha256(f"vizkit detective: {part} {str(value).strip().casefold()}".encode()).hexdigest()[:16]
+def plain(verdict: Mapping[str, Any]) -> dict[str, str]:
+    """
+    >>> vizkit.exercises.plain({"network": "b", "color": "Red", "corner": "upper-right"})
+    {'network': 'B', 'colour': 'red', 'corner': 'top right'}
+
+    A verdict in the words of the exercise, however they are spelt; without the parts that are still None.
+    """
+
+    def usual(text: Any) -> str:
+        text = str(text).strip().casefold()
+        for spelt, meant in SPELLINGS.items():
+            text = text.replace(spelt, meant)
+        return text.upper() if len(text) == 1 else text  # a network's name
+
+    return {usual(part): usual(value) for part, value in verdict.items() if value is not None}
 
 
-def check_verdict(verdict: Any, *parts: str) -> None:
+def check_verdict(verdict: Any, *parts: str, truth: Mapping[str, str] | None = None) -> None:
     """
     >>> vizkit.exercises.check_verdict({"network": "D"}, "network")
     Traceback (most recent call last):
-    vizkit.classroom.exercises.feedback.NotYet: ✘ the network is not right yet.
+    vizkit.classroom.exercises.feedback.NotYet: ✘ there is no network D.
+       Hint: it is one of A, B, C.
+
+    Whether these parts of the verdict are there: "network", "class", "corner", "colour". Whether they are true, it can
+    tell only where the truth is given, as in a teacher's hidden tests: what a check knew, a loop would find out.
+    """
+    said = plain(verdict) if isinstance(verdict, dict) else {}
+    for part in parts:
+        need(part in said, f"no {part} in your verdict yet.", HINTS[part])
+        need(said[part] in WORDS[part], f"there is no {part} {said[part]}.", f"it is one of {', '.join(WORDS[part])}.")
+        need(not truth or truth[part] == said[part], f"the {part} is not right.", HINTS[part])
+    right(f"your verdict: {', '.join(f'{part} {said[part]}' for part in parts)}. The proof will show if it is true")
+
+
+def check_class_models(class_models: Function, how: Mapping[str, Any], seed: int = 0) -> None:
+    """
+    >>> vizkit.exercises.check_class_models(lambda net, steps: net.labels, how={"learning_rate": 1.0})
+    Traceback (most recent call last):
+    vizkit.classroom.exercises.feedback.NotYet: ✘ class_models gives a list of shape (4,), not (4, 12, 16, 3).
        Hint: ...
 
-    Whether these parts of the verdict are right: "network", "class", "corner", "colour".
+    A class model of every class of a network, made with the settings `how`: in one batch, or one by one.
     """
-    for part in parts:
-        value = verdict.get(part) if isinstance(verdict, dict) else None
-        need(value is not None, f"no {part} in your verdict yet.", HINTS[part])
-        need(checksum(part, value) in RIGHT, f"the {part} is not right yet.", HINTS[part])
-        right(f"the {part} is right")
+    (net, _), steps = toy(seed), 8 + seed
+    pictures = answer(class_models, net, steps)
+    wanted, got = (len(net.labels), net.height, net.width, 3), np.asarray(pictures)
+    seen = f"class_models gives a {type(pictures).__name__} of shape {got.shape}, not {wanted}."
+    need(got.shape == wanted, seen, "one for each class: `.pictures` of one ascent, or a list of `.picture`s.")
+    need(got.dtype == np.uint8, f"class_models gives {got.dtype}, not uint8.", BYTES)
+    differ = bool((got != got[:1]).any())
+    need(differ, "all the pictures are the same.", "has every ascent run()? Does each climb another class?")
 
-
-def check_class_models(class_models: Function, seed: int = 0) -> None:
-    """
-    >>> def class_models(net, steps):
-    ...     return vizkit.ascend(net, net.labels, steps=steps, learning_rate=1.0).run().pictures
-    >>> vizkit.exercises.check_class_models(class_models)
-    ✔ class_models gives one picture for each class, in their order
-
-    A class model of every class of a network.
-    """
-    net, _ = toy(seed)
-    pictures = answer(class_models, net, 12)
-    hint = "`.pictures` of an ascent that has run, or a list with the `.picture` of each."
-    need(isinstance(pictures, (list, tuple, np.ndarray)), f"class_models gives a {type(pictures).__name__}.", hint)
-    wanted, shape = (len(net.labels), net.height, net.width, 3), np.shape(pictures)
-    hint = "one picture for every class: how many classes has net.labels?"
-    need(shape == wanted, f"class_models gives shape {shape}, not {wanted}.", hint)
-    as_seen = torch.as_tensor(np.asarray(pictures)).movedim(-1, 1) / 255
-    differ = not torch.equal(as_seen[:1].expand_as(as_seen), as_seen)
-    need(differ, "all the pictures are the same.", "each has to climb the score of another class.")
-    own = net(net.normalise(as_seen)).argmax(dim=0).tolist() == list(range(len(net.labels)))
-    hint = "the first picture is for the first of net.labels, and so on. Did every ascent run()?"
-    need(own, "not every class has its highest score in its own picture.", hint)
+    settings = {**how, "steps": steps}
+    together = ascend(net, net.labels, **settings).run().pictures
+    alone = np.stack([ascend(net, label, **settings).run().picture for label in net.labels])
+    as_asked = any(np.allclose(got, expected, atol=2) for expected in (together, alone))
+    hint = "hand both on, steps=steps and **how, and the classes in the order of net.labels."
+    need(as_asked, f"these are not the pictures that `how` makes in {steps} steps.", hint)
     right("class_models gives one picture for each class, in their order")
 
 
 def check_paint(paint: Function, seed: int = 0) -> None:
     """
-    >>> def paint(pictures, rows, columns, colour):
-    ...     painted = pictures.copy()
-    ...     painted[:, rows, columns] = colour
-    ...     return painted
-    >>> vizkit.exercises.check_paint(paint)
-    ✔ paint puts the colour where it belongs, and leaves the rest, and the originals, alone
+    >>> vizkit.exercises.check_paint(lambda pictures, rows, columns, colour: pictures)
+    Traceback (most recent call last):
+    vizkit.classroom.exercises.feedback.NotYet: ✘ paint: nothing is painted.
+       Hint: ...
 
     A rectangle of one colour in every picture.
     """
@@ -100,9 +119,10 @@ def check_paint(paint: Function, seed: int = 0) -> None:
         return torch.from_numpy(expected)
 
     given, everywhere = pictures.copy(), slice(None)
-    got = answer(paint, given, rows, columns, colour)
+    got = np.asarray(answer(paint, given, rows, columns, colour))
     hint = "then there is no before to compare with. Copy first."
     need(bool((given == pictures).all()), "paint has changed the pictures it was given.", hint)
+    need(got.dtype == np.uint8, f"paint gives {got.dtype}, not uint8.", BYTES)
     axes = "pictures are (count, height, width, 3). `:` stands for all of a dimension."
     mistakes = [
         (painted(everywhere, columns, rows), "rows and columns have changed places.", axes),
@@ -111,5 +131,31 @@ def check_paint(paint: Function, seed: int = 0) -> None:
         (torch.from_numpy(pictures), "nothing is painted.", "pictures[:, rows, columns] are the pixels to paint."),
     ]
     praise = "paint puts the colour where it belongs, and leaves the rest, and the originals, alone"
-    got = torch.from_numpy(np.array(got, float)) if isinstance(got, np.ndarray) else got
-    compare("paint", got, painted(everywhere, rows, columns), mistakes, praise)
+    compare("paint", torch.from_numpy(got), painted(everywhere, rows, columns), mistakes, praise)
+
+
+def check_accuracy_by_class(accuracy_by_class: Function, seed: int = 0) -> None:
+    """
+    >>> vizkit.exercises.check_accuracy_by_class(lambda net, images, targets: (net(images).argmax(1) == targets).sum())
+    Traceback (most recent call last):
+    vizkit.classroom.exercises.feedback.NotYet: ✘ accuracy_by_class has shape (), not (4,).
+       Hint: which dimension counts what? ...
+
+    The share that a network gets right, of the images of each class.
+    """
+    net, _ = toy(seed)
+    images, targets = torch.randn(80, 3, 12, 16, generator=torch.Generator().manual_seed(seed)), torch.arange(80) % 4
+    said = net(images).argmax(dim=1)
+
+    def shares(of: Tensor) -> Tensor:
+        return torch.stack([(said == targets)[of == index].float().mean() for index in range(4)])
+
+    mistakes = [
+        (shares(said), "of what the network calls so, not of what is so.", "choose the images by targets."),
+        (1 - shares(targets), "these are the mistakes.", "an accuracy is the share that is right."),
+        (shares(targets) / 4, "each is divided by all images.", "divide by how many there are of that class."),
+        ((said == targets).float().mean(), "this is one number for all classes.", "look at each class alone."),
+    ]
+    got = answer(accuracy_by_class, net, images.clone(), targets.clone())
+    got = torch.tensor(got) if isinstance(got, list) else got
+    compare("accuracy_by_class", got, shares(targets), mistakes, "accuracy_by_class gives each class its share")

@@ -1,4 +1,4 @@
-"""Exercise 2, your own regularizer: values and gradients against the plain formulas, and whether it acts."""
+"""Exercise 2, your own regularizer: values and gradients against the plain formulas, and the Explorer."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,27 +6,26 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...ascent import ascend
 from ...regularization import Kind
-from ...regularizers import catalogue
 from .feedback import answer, compare, need, right, toy
 
 Penalty = Callable[[Tensor], Tensor]
 Mistaken = list[tuple[Penalty, str, str]]  # a formula, what to say of it, and a hint
 ALL = (1, 2, 3)
+LABEL = "strawberry"  # the class that the Explorer is asked to show
 BATCH = "which dimensions are summed? The first counts the images: it has to stay."
 SIGN = "a penalty is subtracted for you. Extreme values have to cost."
+THREAD = "torch has to follow it. .item(), .detach(), no_grad and torch.tensor(…) cut the thread; torch.stack keeps it."
+STRENGTH = "is a strength in your function? λ is multiplied for you: my_l2(0.001) is a thousandth of the sum."
 MEAN_HINT = "the formula has a sum in it. A mean changes what a strength means whenever the image's size changes."
 
 
 def check_l2(l2: Any, seed: int = 0) -> None:
     """
-    >>> @vizkit.regularizer("penalty")
-    ... def my_l2(image):
-    ...     return image.square().sum(dim=(1, 2, 3))
-    >>> vizkit.exercises.check_l2(my_l2)
-    ✔ my_l2 gives one number for each image
-    ✔ its gradient is right, too
+    >>> vizkit.exercises.check_l2(vizkit.l1)
+    Traceback (most recent call last):
+    vizkit.classroom.exercises.feedback.NotYet: ✘ my_l2: absolute values instead of squares.
+       Hint: ...
 
     The sum of the squares.
     """
@@ -42,12 +41,10 @@ def check_l2(l2: Any, seed: int = 0) -> None:
 
 def check_l1(l1: Any, seed: int = 0) -> None:
     """
-    >>> @vizkit.regularizer("penalty")
-    ... def my_l1(image):
-    ...     return image.abs().sum(dim=(1, 2, 3))
-    >>> vizkit.exercises.check_l1(my_l1)
-    ✔ my_l1 gives one number for each image
-    ✔ its gradient is right, too
+    >>> vizkit.exercises.check_l1(vizkit.l2)
+    Traceback (most recent call last):
+    vizkit.classroom.exercises.feedback.NotYet: ✘ my_l1: squared instead of absolute values.
+       Hint: ...
 
     The sum of the absolute values.
     """
@@ -55,18 +52,17 @@ def check_l1(l1: Any, seed: int = 0) -> None:
         (lambda x: x.square().sum(ALL), "squared instead of absolute values.", "in L1 every value pays the same toll."),
         (lambda x: x.sum(ALL), "no absolute value in it.", "a negative value must cost as much as a positive one."),
         (lambda x: x.sum(ALL).abs(), "the absolute value of the sum.", "absolute values first, then add up."),
+        (lambda x: x.relu().sum(ALL), "only values above zero count.", "what is darker than grey has to pay, too."),
     ]
     _check("my_l1", l1, lambda x: x.abs().sum(ALL), mistakes, seed)
 
 
 def check_total_variation(total_variation: Any, seed: int = 0) -> None:
     """
-    >>> @vizkit.regularizer("penalty")
-    ... def my_total_variation(image):
-    ...     return image.diff(dim=2).abs().sum(dim=(1, 2, 3)) + image.diff(dim=3).abs().sum(dim=(1, 2, 3))
-    >>> vizkit.exercises.check_total_variation(my_total_variation)
-    ✔ my_total_variation gives one number for each image
-    ✔ its gradient is right, too
+    >>> vizkit.exercises.check_total_variation(vizkit.l1)
+    Traceback (most recent call last):
+    vizkit.classroom.exercises.feedback.NotYet: ✘ my_total_variation: the numbers are not right, by up to ...
+       Hint: ...
 
     The sum of the absolute differences of neighbours, below and to the right.
     """
@@ -77,10 +73,14 @@ def check_total_variation(total_variation: Any, seed: int = 0) -> None:
     def round_the_edge(x: Tensor) -> Tensor:
         return (x - x.roll(1, 2)).abs().sum(ALL) + (x - x.roll(1, 3)).abs().sum(ALL)
 
+    def isotropic(x: Tensor) -> Tensor:
+        return torch.hypot(x.diff(dim=2)[..., :-1], x.diff(dim=3)[..., :-1, :]).sum(ALL)
+
     low = "one big edge should cost no more than many small ones that climb as high."
     axes = "an image is (batch, channels, height, width). Neighbours lie along the last two."
     wrong = "the wrong axis: colours of one pixel are taken for neighbours."
     roll = "roll brings the last row before the first. Pixels at the edge have fewer neighbours."
+    late = "the absolute value is taken of the sum, in which a step up and a step down have cancelled."
     cancel = "no absolute value in it: a step up and a step down cancel."
     mistakes: Mistaken = [
         (along(2, 3, each=torch.square), "squared instead of absolute differences.", low),
@@ -89,44 +89,32 @@ def check_total_variation(total_variation: Any, seed: int = 0) -> None:
         *((along(*dims), wrong, axes) for dims in ((1, 2), (1, 3), (1, 2, 3))),
         (along(2, 3, whole=lambda x: x.mean(ALL)), "a mean instead of a sum.", MEAN_HINT),
         (along(2, 3, each=torch.clone), cancel, "both are edges, and both have to cost."),
+        (along(2, 3, each=torch.clone, whole=lambda x: x.sum(ALL).abs()), late, "absolute values first, then add up."),
+        (isotropic, "this is √(down² + right²), added up.", "each difference has an absolute value of its own."),
         (round_the_edge, "the image's edges are taken for neighbours.", roll),
     ]
     _check("my_total_variation", total_variation, along(2, 3), mistakes, seed)
 
 
-def check_in_explorer(explorer: Any, mine: str = "my_total_variation") -> None:
+def check_in_explorer(explorer: Any, mine: str = "my_total_variation", strength: float = 0.003) -> None:
     """
-    >>> @vizkit.regularizer("penalty")
-    ... def my_l1(image):
-    ...     return image.abs().sum(dim=(1, 2, 3))
-    >>> vizkit.exercises.check_in_explorer(vizkit.Explorer(net, regularizer=my_l1(1e-3)), "my_l1")
-    ✔ the Explorer offers my_l1
-    ✔ it is chosen, with strength 0.001
-    ✔ and it acts: an image that grows with it pays less of it
+    >>> vizkit.exercises.check_in_explorer(vizkit.Explorer(net, "strawberry"), mine="l1")
+    Traceback (most recent call last):
+    vizkit.classroom.exercises.feedback.NotYet: ✘ the Explorer's regularizer is ...
+       Hint: make it anew, with regularizer=l1(0.003).
 
-    Whether a regularizer of one's own is on the Explorer's list, is chosen there, and acts in an ascent.
+    Whether a regularizer of one's own is chosen in the Explorer, with that strength and for that class.
     """
     from ...widgets import Explorer
 
     seen = f"this is a {type(explorer).__name__}, not an Explorer."
     need(isinstance(explorer, Explorer), seen, "vizkit.Explorer(net, …) makes one.")
-    offered = mine in catalogue() and mine in explorer.controls.penalties.rows[0].kind.options
-    hint = "decorate it with @vizkit.regularizer, run that cell, then make the Explorer again."
-    need(offered, f"the Explorer has no {mine} on its list.", hint)
-    right(f"the Explorer offers {mine}")
-    regularizer = explorer.controls.regularizer()
-    strengths = [part.strength for part in regularizer.parts if part.kind.name == mine]
-    hint = f"choose {mine}: regularizer=…, with a strength."
-    need(bool(strengths), f"the Explorer's regularizer is {regularizer}.", hint)
-    need(bool(strengths[0]), f"{mine} has strength 0.", "with strength 0 it does nothing.")
-    right(f"it is chosen, with strength {strengths[0]:g}")
-    net, images = toy()
-    penalty = catalogue()[mine]
-    both = (ascend(net, 0, regularizer=penalty(s), start=images[:1], steps=10, learning_rate=0.1) for s in (0, 0.1))
-    free, held = (penalty(1).penalty(ascent.run().image).item() for ascent in both)
-    seen = f"{mine} does not act: with it, an image pays no less."
-    need(held < free, seen, "is its gradient right? Check it above.")
-    right("and it acts: an image that grows with it pays less of it")
+    regularizer, wanted = explorer.controls.regularizer(), f"{mine}({strength:g})"
+    chosen = f"vizkit.{wanted}" in map(str, regularizer.parts)
+    need(chosen, f"the Explorer's regularizer is {regularizer}.", f"make it anew, with regularizer={wanted}.")
+    shown = explorer.net.labels[explorer.controls.picker.target]
+    need(shown == LABEL, f"its class is {shown}, not {LABEL}.", f'vizkit.Explorer(net, "{LABEL}", …) shows that one.')
+    right(f"the Explorer is for {LABEL}, with {wanted}")
 
 
 def _check(name: str, mine: Any, formula: Penalty, mistakes: Mistaken, seed: int) -> None:
@@ -140,8 +128,10 @@ def _check(name: str, mine: Any, formula: Penalty, mistakes: Mistaken, seed: int
     known += [(value / count, f"a mean instead of a sum: too small by the number of values, {count}.", MEAN_HINT)]
     known += [(value.sum(), "one number for the whole batch.", BATCH), (-value, "the sign is turned round.", SIGN)]
     got = answer(mine.function, leaf)
+    if isinstance(got, Tensor) and got.shape == value.shape:
+        factor = float((got.detach() / value).mean())
+        known.append((value * factor, f"{factor:.3g} times what the formula gives.", STRENGTH))
     compare(name, got, value, known, f"{name} gives one number for each image")
-    hint = "no .item(), .detach() or no_grad: torch has to follow it."
-    need(got.requires_grad, f"{name} has the right value but no gradient.", hint)
+    need(got.requires_grad, f"{name} has the right value but no gradient.", THREAD)
     gradient, expected = (torch.autograd.grad(number.sum(), leaf)[0] for number in (got, formula(leaf)))
     compare(f"the gradient of {name}", gradient, expected, [], "its gradient is right, too")

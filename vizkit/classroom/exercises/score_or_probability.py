@@ -1,10 +1,11 @@
 """Exercise 3, score or probability: two ascents that differ in what they climb, and which classes fall."""
 
+import operator
 from typing import Any
 
 import torch
 
-from ...ascent import Ascent
+from ...ascent import Ascent, ascend
 from .feedback import Function, Mistake, NotYet, answer, compare, need, right, toy
 
 OBJECTIVES = ("score", "probability")
@@ -12,8 +13,10 @@ OBJECTIVES = ("score", "probability")
 
 def check_prediction(prediction: Any) -> None:
     """
-    >>> vizkit.exercises.check_prediction({"score": 5, "probability": 5})
-    ✔ your prediction: 5 of 10 fall with the score, 5 with the probability
+    >>> vizkit.exercises.check_prediction({"score": 5})
+    Traceback (most recent call last):
+    vizkit.classroom.exercises.feedback.NotYet: ✘ no prediction yet for the probability.
+       Hint: a whole number from 0 to 10. ...
 
     Whether a prediction has been made; not whether it will come true.
     """
@@ -22,21 +25,16 @@ def check_prediction(prediction: Any) -> None:
         number = prediction.get(objective) if isinstance(prediction, dict) else None
         made = isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= 10
         need(made, f"no prediction yet for the {objective}.", hint)
-    said = [f"{prediction['score']} of 10 fall with the score", f"{prediction['probability']} with the probability"]
-    right(f"your prediction: {', '.join(said)}")
+    score, probability = (prediction[objective] for objective in OBJECTIVES)
+    right(f"your prediction: {score} of 10 fall with the score, {probability} with the probability")
 
 
 def check_make_both(make_both: Function, seed: int = 0) -> None:
     """
-    >>> def make_both(net, start, target, steps):
-    ...     how = dict(start=start, steps=steps, optimizer="adam", learning_rate=0.02)
-    ...     return {
-    ...         objective: vizkit.ascend(net, target, objective=objective, **how).run()
-    ...         for objective in ("score", "probability")
-    ...     }
-    >>> vizkit.exercises.check_make_both(make_both)
-    ✔ one ascent climbs the score, the other the probability
-    ✔ everything else about them is the same
+    >>> vizkit.exercises.check_make_both(lambda net, start, target, steps: {"score": 1, "probability": 2})
+    Traceback (most recent call last):
+    vizkit.classroom.exercises.feedback.NotYet: ✘ score is a int, not an ascent.
+       Hint: vizkit.ascend(…).run() returns one.
 
     Two ascents that may differ in their objective only.
     """
@@ -52,6 +50,7 @@ def check_make_both(make_both: Function, seed: int = 0) -> None:
         hint = "what an ascent climbs is its objective. Without one, it is the score."
         need(climbs == name, f'the ascent called "{name}" climbs the {climbs}.', hint)
     right("one ascent climbs the score, the other the probability")
+    asked = ascend(net, target, start=start, steps=steps, optimizer="adam", learning_rate=0.01)
     for name, ascent in both.items():
         climbed = ", ".join(map(str, ascent.targets))
         need(ascent.targets == [target], f"{name} climbs class {climbed}, not {target}.", "it is given: target.")
@@ -59,17 +58,19 @@ def check_make_both(make_both: Function, seed: int = 0) -> None:
         need(begins, f"{name} does not begin at the start image.", "hand it on: start=…")
         hint = "hand steps on, and run() the ascent: it does nothing before."
         need(ascent.step == steps, f"{name} has made {ascent.step} steps, not {steps}.", hint)
-    first, second = (both[name].settings for name in OBJECTIVES)
-    for knob in ("optimizer", "learning_rate", "regularizer", "basis", "schedule"):
-        alike = repr(getattr(first, knob)) == repr(getattr(second, knob))
-        need(alike, f"the two differ in {knob}, too.", "then nobody can say which difference did it.")
+        has, asks = ({**vars(one.settings), "seed": one.seed} for one in (ascent, asked))
+        hint = "set what the text says and nothing else, or nobody can say which difference did it."
+        for knob in ("optimizer", "learning_rate", "regularizer", "basis", "schedule", "seed"):
+            need(repr(has[knob]) == repr(asks[knob]), f"{name} has the {knob} {has[knob]}, not {asks[knob]}.", hint)
     right("everything else about them is the same")
 
 
 def check_score_changes(score_changes: Function, seed: int = 0) -> None:
     """
-    >>> vizkit.exercises.check_score_changes(lambda net, before, after: net(after)[0] - net(before)[0])
-    ✔ score_changes says by how much each class's score has changed
+    >>> vizkit.exercises.check_score_changes(lambda net, before, after: after - before)
+    Traceback (most recent call last):
+    vizkit.classroom.exercises.feedback.NotYet: ✘ score_changes has shape (1, 3, 12, 16), not (4,).
+       Hint: which dimension counts what? ...
 
     The scores after, less those before.
     """
@@ -92,8 +93,10 @@ def check_score_changes(score_changes: Function, seed: int = 0) -> None:
 
 def check_fallen(fallen: Function, seed: int = 0) -> None:
     """
-    >>> vizkit.exercises.check_fallen(lambda changes, rivals: [index for index in rivals if changes[index] < 0])
-    ✔ fallen lists the rivals whose score has fallen
+    >>> vizkit.exercises.check_fallen(lambda changes, rivals: rivals)
+    Traceback (most recent call last):
+    vizkit.classroom.exercises.feedback.NotYet: ✘ fallen: all rivals are listed.
+       Hint: only those whose score has fallen.
 
     Those of the rivals whose score has fallen, by class index.
     """
@@ -101,22 +104,27 @@ def check_fallen(fallen: Function, seed: int = 0) -> None:
     rivals = torch.randperm(40, generator=torch.Generator().manual_seed(seed + 1))[:10].tolist()
     got = answer(fallen, changes.clone(), list(rivals))
     try:
-        found = {int(index) for index in got}
-    except (TypeError, ValueError):
+        found, count = {operator.index(index) for index in got}, len(got)
+    except TypeError:
         raise NotYet(f"fallen gives a {type(got).__name__}.", "it has to be a list of class indices.") from None
 
     fell = {index for index, change in enumerate(changes) if change < 0}
-    risen, down, first = set(rivals) - fell, fell & set(rivals), fell & set(range(len(rivals)))
+    risen, down, front = set(rivals) - fell, fell & set(rivals), fell & set(range(len(rivals)))
     places = {place for place, index in enumerate(rivals) if index in fell}
+    first = {next(index for index in rivals if index in fell)}
     which, named = "which sign has the change of one that fell?", "a class is named by its index among all the classes."
+    once = "is there a `return` inside the loop? It ends the function at once: it belongs below the loop."
     mistakes = [
+        (set(), "the list is empty.", once),
+        (first, "only the first is listed.", once),
         (risen, "these are the ones that have risen.", which),
         (fell, "other classes are listed as well.", "only the rivals are asked for."),
         (places, "these are places in the list of rivals.", named),
-        (first, "the first ten classes were looked at.", "rivals holds the indices to look up in changes."),
+        (front, "the first ten classes were looked at.", "rivals holds the indices to look up in changes."),
         (set(rivals), "all rivals are listed.", "only those whose score has fallen."),
         (found, f"{len(found ^ down)} classes too many or too few.", "a change below zero is a fall."),
     ]
     for listed, seen, hint in mistakes:
         need(found == down or found != listed, f"fallen: {seen}", hint)
+    need(count == len(found), "fallen: some are listed twice.", "go through the rivals once.")
     right("fallen lists the rivals whose score has fallen")
