@@ -17,6 +17,8 @@ import pytest
 from browsers import LIMIT, wait_for_server
 from repository import NOTEBOOKS, PROJECT, ROOT
 
+import vizkit
+
 README = (ROOT / "README.md").read_text()
 COMMANDS = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -74,8 +76,17 @@ def test_continuous_integration_runs_the_second_command_of_the_readme():
 
 
 def test_every_link_into_the_repository_leads_somewhere():
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
+    for text in (README, (ROOT / "CONTRIBUTING.md").read_text()):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+            assert (ROOT / target).exists(), target
+
+
+def test_one_cites_the_version_that_is_here_and_contributes_by_commands_that_run():
+    assert f"version: {vizkit.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+    contributing = (ROOT / "CONTRIBUTING.md").read_text()
+    assert f"`{COMMANDS[1].strip()}`" in contributing
+    assert '`.venv/bin/pytest -m "not slow"`' in README
+    assert '`.venv/bin/pytest -m "not slow"`' in contributing
 
 
 def test_the_conda_environment_holds_the_same_set_as_pyproject():
