@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
@@ -287,6 +288,31 @@ def test_what_kills_its_worker_again_and_again_is_a_failure_and_the_others_go_on
     assert not atlas.entries[2].failure
     assert not folders.picture_path(tmp_path, 0).exists()
     assert vizkit.atlas(net, tmp_path, learning_rate=10.0, **how).step == 2  # a failure is tried again
+
+
+@pytest.mark.processes
+def test_a_process_that_needs_much_memory_is_kept(make_cnn, tmp_path):
+    parent = os.getpid()
+
+    class Large(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.cnn, self.held = make_cnn(1, 4), []
+
+        def forward(self, image):
+            if os.getpid() != parent and not self.held:
+                self.held += [torch.ones(100_000_000)]
+                time.sleep(1.2)  # so often loky looks at it
+            return self.cnn(image)
+
+    net = vizkit.Classifier(Large(), size=28, mean=0.3, std=0.3, device="cpu")
+    atlas = vizkit.atlas(net, tmp_path, **SHORT)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in atlas:
+            time.sleep(1.2)
+    assert [entry.failure for entry in atlas.entries.values()] == [""] * 4
+    assert len(atlas._workers) == 1
 
 
 def test_a_class_that_cannot_be_made_is_noted_and_the_others_go_on(make_cnn, tmp_path):
