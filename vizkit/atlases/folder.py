@@ -55,16 +55,16 @@ def read(folder: Path, identity: Mapping[str, Any]) -> dict[int, Entry]:
     """The classes whose pictures lie in a folder, whole. Raises `VizkitError` where one is of another atlas."""
     found = {}
     for path in sorted((folder / "pictures").glob("*.png")):
-        told: list[Any] = []
+        told: Any = None
         # Half a file, or a picture from elsewhere, counts as none.
         with suppress(KeyError, TypeError, ValueError, OSError), Image.open(path) as picture:
             if path.read_bytes().endswith(END):
-                told = json.loads(picture.info[TOLD])
-                found[told[0]["index"]] = Entry(**told[0])
+                entry, atlas = json.loads(picture.info[TOLD])
+                told = Entry(**entry), atlas["settings"], atlas["facts"]
         if told:
-            where = f"Take another folder: {path}"
-            check_same(where, told[1]["settings"], identity["settings"], "other settings")
-            check_same(where, told[1]["facts"], identity["facts"])
+            check_same(f"Take another folder: {path}", told[1], identity["settings"], "other settings")
+            check_same(f"Take another folder: {path}", told[2], identity["facts"])
+            found[told[0].index] = told[0]
     return found
 
 
@@ -80,11 +80,8 @@ def writing(folder: Path) -> Iterator[None]:
 
 def write(folder: Path, entries: Iterable[Entry], heading: Mapping[str, Any]) -> None:
     """The table, the thumbnails that are missing, and the page."""
-    rows, columns, table = (
-        [asdict(entry) for entry in entries],
-        list(Entry.__dataclass_fields__),
-        io.StringIO(newline=""),
-    )
+    rows, columns = [asdict(entry) for entry in entries], list(Entry.__dataclass_fields__)
+    table = io.StringIO(newline="")
     writer = csv.DictWriter(table, [name for name in columns if name != "scores"], extrasaction="ignore")
     writer.writeheader()
     writer.writerows(rows)
@@ -96,8 +93,7 @@ def write(folder: Path, entries: Iterable[Entry], heading: Mapping[str, Any]) ->
                 thumbnail.parent.mkdir(exist_ok=True)
                 picture.thumbnail((THUMBNAIL, THUMBNAIL))
                 write_whole(thumbnail, to_file(picture, "jpeg", quality=85))
-    content = json.dumps({**heading, "columns": columns, "entries": [list(row.values()) for row in rows]}).replace(
-        "<", "\\u003c"
-    )
+    told = {**heading, "columns": columns, "entries": [list(row.values()) for row in rows]}
+    content = json.dumps(told).replace("<", "\\u003c")
     page = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
     write_whole(folder / "index.html", page.replace('"the atlas"', content).encode())

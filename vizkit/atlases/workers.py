@@ -46,9 +46,7 @@ class Job:
         try:
             torch.save(self, stream, pickle_module=cloudpickle)
         except Exception as error:  # whatever the modules of people raise
-            remedy = (
-                "Of TorchScript, pass the module that it was made of; of weights that are computed anew, plain ones"
-            )
+            remedy = "Of TorchScript, pass the module that it was made of; of parametrized weights, plain ones"
             what = f"{self.net.name} cannot be sent to another process. {remedy} (remove_parametrizations). It said"
             raise VizkitError(f"{what}: {error}"[:500]) from error
         return stream.getvalue()
@@ -116,7 +114,8 @@ def class_models(job: Job, batch: Batch) -> list[Made]:
     except Exception as error:  # whatever people's own regularizers and networks raise
         if len(batch) > 1:
             return [made for index in batch for made in class_models(job, (index,))]
-        return [(Entry(batch[0], labels[0], failure=f"{type(error).__name__}: {error}"), b"")]
+        why = str(error) if isinstance(error, VizkitError) else f"{type(error).__name__}: {error}"
+        return [(Entry(batch[0], labels[0], failure=why), b"")]
     told = np.linspace(0, ascent.step, min(ascent.step, 64) + 1).round().astype(int)
     took, made = round((time.perf_counter() - began) / len(batch), 3), []
     for at, (index, label) in enumerate(zip(batch, labels, strict=True)):
