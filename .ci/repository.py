@@ -2,8 +2,11 @@
 
 python .ci/repository.py                                # where git's origin is, or as it stands in pyproject.toml
 python .ci/repository.py https://github.com/you/vizkit  # this address, there and everywhere
+python .ci/repository.py --tag v0.2.0                   # notebooks that keep to that tag: for a course
+python .ci/repository.py --tag main                     # back to the newest
 """
 
+import argparse
 import json
 import re
 import subprocess
@@ -12,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 BADGE = "[![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)]({link})"
-LINK = "https://colab.research.google.com/github/{name}/blob/main/{place}"
+LINK = "https://colab.research.google.com/github/{name}/blob/{tag}/{place}"
 SETUP = """\
 # On Colab this installs vizkit; elsewhere it does nothing.
 import sys
@@ -45,34 +48,42 @@ def moved(text: str, old: str, new: str) -> str:
     return re.sub(rf"(github\.com|/github){re.escape(before)}(?![\w-])", rf"\g<1>{after}", text)
 
 
-def in_line(notebook: str, place: str, address: str) -> str:
+def in_line(notebook: str, place: str, address: str, tag: str) -> str:
     """A notebook's text with badge and set-up cell as they have to be; exercises have no badge, since it would lead
     students to the solution."""
     document = json.loads(notebook)
-    link = LINK.format(name=address.removeprefix("https://github.com/"), place=place)
+    link = LINK.format(name=address.removeprefix("https://github.com/"), tag=tag, place=place)
     first = "".join(document["cells"][0]["source"])
     title, *rest = [part for part in first.split("\n\n") if "colab-badge" not in part]
     badge = [] if "exercises" in place else [BADGE.format(link=link)]
     document["cells"][0]["source"] = "\n\n".join([title, *badge, *rest]).splitlines(keepends=True)
     setup = next(cell for cell in document["cells"] if cell["cell_type"] == "code")
-    setup["source"] = SETUP.format(address=address).splitlines(keepends=True)
+    pinned = address if tag == "main" else f"{address}@{tag}"
+    setup["source"] = SETUP.format(address=pinned).splitlines(keepends=True)
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
-def main(root: Path, new: str | None = None) -> None:
+def main(root: Path, new: str | None = None, tag: str | None = None) -> None:
+    """Without a tag it stays the one that the README's links have."""
     pyproject = root / "pyproject.toml"
     old = address_in(pyproject.read_text())
     new = new or origin(root)
     new = address_in(f'Repository = "{new.rstrip("/")}"') if new else old
+    links = re.compile(r"(colab\.research\.google\.com/github/[\w.-]+/[\w.-]+/blob/)([^/]+)")
+    tag = tag or links.findall((root / "README.md").read_text())[0][1]
     for path in [pyproject, root / "README.md", *sorted((root / "notebooks").rglob("*.ipynb"))]:
         before = path.read_text()
-        after = moved(before, old, new)
+        after = links.sub(rf"\g<1>{tag}", moved(before, old, new))
         if path.suffix == ".ipynb":
-            after = in_line(after, path.relative_to(root).as_posix(), new)
+            after = in_line(after, path.relative_to(root).as_posix(), new, tag)
         if after != before:
             path.write_text(after)
             sys.stdout.write(f"rewrote {path.relative_to(root)}\n")
 
 
 if __name__ == "__main__":
-    main(ROOT, *sys.argv[1:2])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("address", nargs="?")
+    parser.add_argument("--tag")
+    given = parser.parse_args()
+    main(ROOT, given.address, given.tag)

@@ -193,6 +193,23 @@ def test_a_set_up_cell_whose_address_leads_nowhere_says_what_to_do(tmp_path, mon
         client.execute()
 
 
+def test_a_course_can_be_pinned_to_a_tag_and_stays_so_until_it_is_let_go(tmp_path):
+    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks", ignore=shutil.ignore_patterns("pictures", "atlas*"))
+    texts = [Path("pyproject.toml"), Path("README.md"), Path("notebooks/00_explore.ipynb")]
+    for text in texts[:2]:
+        shutil.copy(ROOT / text, tmp_path)
+    before = [(tmp_path / text).read_text() for text in texts]
+    rewrite = runpy.run_path(str(ROOT / ".ci" / "repository.py"))["main"]
+    rewrite(tmp_path, "https://github.com/some-one/course", "v0.2.0")
+    rewrite(tmp_path)  # after a new notebook, say
+    cells = nbformat.read(tmp_path / texts[2], 4).cells
+    assert "github/some-one/course/blob/v0.2.0/notebooks/00_explore.ipynb" in cells[0].source
+    assert "git+https://github.com/some-one/course@v0.2.0\n" in cells[1].source
+    assert "/blob/main/" not in (tmp_path / "README.md").read_text()
+    rewrite(tmp_path, ADDRESS, "main")
+    assert [(tmp_path / text).read_text() for text in texts] == before
+
+
 def test_a_wrong_address_is_refused():
     with pytest.raises(SystemExit, match=r"https://github\.com/owner/name"):
         runpy.run_path(str(ROOT / ".ci" / "repository.py"))["main"](ROOT, "github.com/owner")
