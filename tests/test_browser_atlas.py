@@ -6,7 +6,7 @@ import axe_playwright_python
 import measured
 import numpy as np
 import pytest
-from browsers import OUTPUT, chromium_page
+from browsers import LIMIT, OUTPUT, chromium_page
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -58,6 +58,7 @@ def browser():
 def page(browser, folder):
     """The page, opened from the disk; whatever it asks for beyond the folder, and every error, is a fault."""
     context = browser.new_context(viewport={"width": 1366, "height": 800}, offline=True)
+    context.set_default_timeout(LIMIT * 1000)
     page, faults = context.new_page(), []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
@@ -132,7 +133,7 @@ def test_a_click_opens_a_class_large_and_the_keyboard_turns_the_pages(page, net)
     page.locator("#grid a", has_text="flamingo").click()
     large = page.get_by_role("dialog", name="flamingo")
     expect(large).to_be_visible()
-    assert page.url.endswith("#130")
+    page.wait_for_function("location.hash === '#130'")
     expect(large.get_by_alt_text("class model of flamingo")).to_be_visible()
     expect(large.get_by_role("img", name="class score: from")).to_be_visible()
     expect(large).to_contain_text("strongest rival")
@@ -145,10 +146,10 @@ def test_a_click_opens_a_class_large_and_the_keyboard_turns_the_pages(page, net)
     page.screenshot(path=OUTPUT / "atlas-large.png")
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()
-    assert "#" not in page.url
-    assert page.evaluate("document.activeElement.getAttribute('href')") == "#129"
+    page.wait_for_function("!location.hash")  # the dialog is hidden a moment before it says so
+    page.wait_for_function("document.activeElement.getAttribute('href') === '#129'")
     page.keyboard.press("/")
-    assert page.evaluate("document.activeElement.id") == "query"
+    page.wait_for_function("document.activeElement.id === 'query'")
     page.keyboard.type("ostrich")
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog", name="ostrich")).to_be_visible()
