@@ -145,12 +145,12 @@ def test_a_batch_grows_at_once(shapes, tmp_path):
 
 
 def test_what_is_there_is_not_made_again_and_what_is_missing_is(copied, whole, shapes):
+    (copied / "pictures" / "elsewhere.png").write_bytes(vizkit.images.png(whole.picture(0)))
+    (copied / "pictures" / "notes.png").write_text("no picture")
     before = ages(copied)
     (copied / "pictures" / "00002.png").unlink()
     half = copied / "pictures" / "00005.png"
     half.write_bytes(half.read_bytes()[:-400])
-    (copied / "pictures" / "elsewhere.png").write_bytes(vizkit.images.png(whole.picture(0)))
-    (copied / "pictures" / "notes.png").write_text("no picture")
     atlas = vizkit.atlas(shapes, copied, steps=4, executor=1)
     assert (atlas.step, atlas.steps) == (6, 8)
     assert sorted(entry.index for entry in atlas) == [2, 5]
