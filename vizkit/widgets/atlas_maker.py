@@ -31,6 +31,7 @@ class AtlasMaker(JobPanel):
         super().__init__()
         self.atlas, self._begun, self._newest = atlas, 0, deque[Entry](maxlen=NEWEST)
         self._shown: list[Entry] = []
+        self.start.tooltip = "Make what is missing"
         self.pictures, self.captions = [Picture() for _ in range(NEWEST)], [W.HTML() for _ in range(NEWEST)]
         pairs = zip(self.pictures, self.captions, strict=True)
         cards = [W.VBox(pair).add_class("vizkit-model") for pair in pairs]
@@ -54,7 +55,7 @@ class AtlasMaker(JobPanel):
 
     def _end(self, steps: Any) -> None:
         self.atlas.close()
-        self._say(f"All of them, to search and to sort: open {self.atlas.page} in a browser.")
+        self._say(f"To search and to sort what is done, open {self.atlas.page} in a browser.")
 
     def _render(self) -> None:
         super()._render()
