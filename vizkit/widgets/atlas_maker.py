@@ -29,7 +29,8 @@ class AtlasMaker(JobPanel):
 
     def __init__(self, atlas: Atlas) -> None:
         super().__init__()
-        self.atlas, self._begun, self._newest = atlas, 0, deque[Entry](maxlen=NEWEST)
+        self.atlas, self._begun = atlas, 0
+        self._newest = deque(list(atlas.entries.values())[: -NEWEST - 1 : -1], NEWEST)  # of an earlier run
         self._shown: list[Entry] = []
         self.start.tooltip = "Make what is missing"
         self.pictures, self.captions = [Picture() for _ in range(NEWEST)], [W.HTML() for _ in range(NEWEST)]
