@@ -89,7 +89,9 @@ def test_the_first_command_is_that_of_the_project_and_on_windows_the_same():
 @pytest.mark.parametrize("command", blocks("bash")[1:], ids=lambda command: command[-40:])
 def test_the_other_commands_run(command, tmp_path):
     """By the environment of the tests, which stands in for the one just made."""
-    command = command.replace(".venv/bin/python", sys.executable).replace(".venv/bin/", f"{sys.executable} -m ")
+    python = shlex.quote(sys.executable)
+    command = re.sub(r"^\.venv/bin/python", lambda _: python, command)
+    command = re.sub(r"^\.venv/bin/", lambda _: f"{python} -m ", command)
     command = command.replace("--output-dir handouts", f"--output-dir {shlex.quote(str(tmp_path))}")
     ran = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, timeout=600)
     if "fashion()" in command and "there is no network" in ran.stderr:
