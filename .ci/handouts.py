@@ -15,6 +15,7 @@ import re
 import shutil
 import sys
 import tempfile
+from collections import Counter
 from html import escape
 from pathlib import Path
 
@@ -22,7 +23,7 @@ import latex2mathml.converter
 import nbformat
 from nbconvert import HTMLExporter
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 from pygments.formatters import HtmlFormatter
 
 ROOT = Path(__file__).parent.parent
@@ -38,10 +39,14 @@ PAGE = Path(__file__).with_name("handout.html").read_text(encoding="utf-8")
 
 
 def executed(path: Path, page: Page, address: str, folder: Path) -> nbformat.NotebookNode:
-    """The notebook after Run All in JupyterLab, with a picture in place of each widget. A cell that fails ends it."""
+    """The notebook, run cell by cell in JupyterLab; in place of each widget its picture. A cell that fails ends it."""
     shutil.copy(path, folder)
-    lab = Lab(page, address, path.name)
-    page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")  # waits for the last
+    lab, cells = Lab(page, address, path.name), page.locator(".jp-Notebook .jp-Cell")
+    kinds = [cell.cell_type for cell in nbformat.read(path, as_version=4).cells]
+    asked = {}  # what a cell showed when it had run: a question, say, whose answer comes later
+    for place in (place for place, kind in enumerate(kinds) if kind == "code"):
+        lab.run_cell(place)
+        asked[place] = [seen(one) for one in cells.nth(place).locator(".vizkit").all() if one.is_visible()]
     waiting = page.locator(".vizkit", has=page.locator(".vizkit-invitation:visible"))
     while waiting.count():  # an Explorer that nobody has started
         explorer = waiting.first
@@ -53,7 +58,7 @@ def executed(path: Path, page: Page, address: str, folder: Path) -> nbformat.Not
     page.wait_for_timeout(1000)
     document = nbformat.read(folder / path.name, as_version=4)
     document.metadata.pop("widgets", None)
-    cells = page.locator(".jp-Notebook .jp-Cell")
+    later = Counter(widget.model_id for cell in document.cells for widget in widgets(cell))
     for place, cell in enumerate(document.cells):
         for number, output in enumerate(cell.get("outputs", [])):
             if output.output_type == "error":
@@ -64,16 +69,30 @@ def executed(path: Path, page: Page, address: str, folder: Path) -> nbformat.Not
                 data["text/html"] = f'<img src="data:image/gif;base64,{data["image/gif"]}" alt="{escape(alt)}">'
             if WIDGET in data:
                 shown = cells.nth(place).locator(".jp-OutputArea-child").nth(number).locator(".vizkit").first
-                output.data = {"image/png": base64.b64encode(shown.screenshot()).decode()}
-                words = "; ".join(filter(None, shown.locator(".vizkit-alt").all_inner_texts()))
-                output.metadata = {"image/png": {"alt": words or " ".join(shown.inner_text().split())}}
+                later[data[WIDGET]["model_id"]] -= 1
+                picture, words = asked[place][0] if later[data[WIDGET]["model_id"]] else seen(shown)
+                output.data = {"image/png": base64.b64encode(picture).decode()}
+                output.metadata = {"image/png": {"alt": words}}
     if lab.errors:
         raise SystemExit(f"{path.name}: {lab.errors}")
     return document
 
 
+def seen(widget: Locator) -> tuple[bytes, str]:
+    """What a widget shows, as a PNG and in words: those of its pictures, or all that is written there."""
+    words = "; ".join(filter(None, widget.locator(".vizkit-alt").all_inner_texts()))
+    return widget.screenshot(), words or " ".join(widget.inner_text().split())
+
+
+def widgets(cell: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    """The widgets that a cell shows."""
+    data = [output.get("data", {}) for output in cell.get("outputs", [])]
+    return [one[WIDGET] for one in data if WIDGET in one]
+
+
 def as_page(document: nbformat.NotebookNode, stem: str) -> str:
     """A notebook as a page without scripts: formulas as MathML, pictures inside, links to the other lessons' pages."""
+    document.cells.remove(next(cell for cell in document.cells if cell.cell_type == "code"))  # it sets Colab up
     for cell in document.cells:
         if cell.cell_type == "markdown":
             cell.source = "\n\n".join(part for part in cell.source.split("\n\n") if "colab-badge" not in part)
@@ -86,7 +105,6 @@ def as_page(document: nbformat.NotebookNode, stem: str) -> str:
     title = next(line for line in document.cells[0].source.splitlines() if line.startswith("# ")).removeprefix("# ")
     body, _ = HTMLExporter(template_name="basic").from_notebook_node(document)
     body = re.sub(r'href="(0\d_\w+)\.ipynb', r'href="\1.html', body)
-    body = re.sub(r'<div class="input_hidden">.*?</div>', "", body, flags=re.DOTALL)
     before = f'<nav><a href="index.html">All lessons</a> · {stem}.ipynb</nav>'
     return page_of(title, f"{before}<main>{body}</main>")
 
@@ -132,7 +150,8 @@ def main(folder: Path, only: list[str], strips: bool) -> None:
         settings = Path(place) / ".jupyter" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
         settings.parent.mkdir(parents=True)
         settings.write_text('{"windowingMode": "none"}')  # or what is not in sight is not drawn
-        with jupyter(Path(place)) as address, chromium_page() as page:
+        # In one thread, as in the tests, which hold what the lessons say: in two, other pictures come about.
+        with jupyter(Path(place), environment={"OMP_NUM_THREADS": "1"}) as address, chromium_page() as page:
             for path in LESSONS:
                 if only and not path.stem.startswith(tuple(only)):
                     continue
