@@ -81,9 +81,10 @@ def source() -> Path:
 @cache
 def wheel() -> Path:
     """The package as it stands here, by the README's command for a wheel."""
-    folder = source().parent / "dist"
-    pip("wheel", "--no-deps", "-w", str(folder), str(source()))
-    return next(folder.glob("*.whl"))
+    line = re.search(r"`\.venv/bin/pip (wheel [^`]+)`", (ROOT / "README.md").read_text())
+    assert line
+    pip(*line[1].split(), cwd=source())
+    return next((source() / "dist").glob("*.whl"))
 
 
 def colab(folder: Path, repository: str) -> dict[str, str]:
@@ -136,10 +137,10 @@ def pip_install(python: str, *arguments: str) -> None:
     pip("install", "--no-compile", *arguments, python=python)
 
 
-def pip(command: str, *arguments: str, python: str = sys.executable) -> None:
+def pip(command: str, *arguments: str, python: str = sys.executable, cwd: Path = ROOT) -> None:
     """Fails with pip's own words."""
     line = [python, "-I", "-m", "pip", command, "-q", "--disable-pip-version-check", *arguments]
-    result = subprocess.run(line, capture_output=True, text=True)
+    result = subprocess.run(line, cwd=cwd, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
 
 

@@ -28,7 +28,7 @@ vizkit.ascend(vizkit.load(), "flamingo", steps=2).run().save("flamingo.png")
 
 @pytest.fixture(scope="module")
 def stick(tmp_path_factory):
-    """By the script itself, with pip's own options. Everything is real but the wheels of torch and torchvision, which
+    """By the README's command, with pip's own options. Everything is real but the wheels of torch and torchvision, which
     are of some GB: in their place are two that lead to those of the tests' own environment."""
     folder = tmp_path_factory.mktemp("stick")
     links = folder / "links"
@@ -40,10 +40,10 @@ def stick(tmp_path_factory):
     for name in (".ci", "notebooks"):
         shutil.copytree(ROOT / name, copy / name)
     options = ["--no-index", "--find-links", str(folder / "elsewhere")]
-    command = [sys.executable, str(copy / ".ci" / "stick.py"), str(folder / "stick"), *options]
-    made = subprocess.run(command, capture_output=True, text=True)
+    line = re.search(r"`\.venv/bin/python (\.ci/stick\.py stick)`", (ROOT / "README.md").read_text())
+    made = subprocess.run([sys.executable, *line[1].split(), *options], cwd=copy, capture_output=True, text=True)
     assert made.returncode == 0, made.stdout + made.stderr
-    return folder / "stick"
+    return copy / "stick"
 
 
 def stand_in(folder, name, links):
