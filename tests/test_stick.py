@@ -28,8 +28,8 @@ vizkit.ascend(vizkit.load(), "flamingo", steps=2).run().save("flamingo.png")
 
 @pytest.fixture(scope="module")
 def stick(tmp_path_factory):
-    """By the README's command, with pip's own options. Everything is real but the wheels of torch and torchvision, which
-    are of some GB: in their place are two that lead to those of the tests' own environment."""
+    """By the README's command, with pip's own options. Everything is real but the wheels of torch and torchvision,
+    which have some GB: in their place are two that lead to those of the tests' own environment."""
     folder = tmp_path_factory.mktemp("stick")
     links = folder / "links"
     links.mkdir()
