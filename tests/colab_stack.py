@@ -2,7 +2,7 @@
 
 There are two, each made once and used again until its list changes: Colab as it is, in `.venv-colab`, and the oldest
 runtime that it still offers, in `.venv-colab-oldest`. The weights of the built-in CNNs are linked into both rather than
-installed twice. So are torch and torchvision into the first; the second has its own, 5 GB in all, since they are what
+installed twice. So are torch and torchvision into the first; the second has its own, 6 GB, since they are what
 it is for.
 """
 

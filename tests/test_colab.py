@@ -41,8 +41,8 @@ README = (ROOT / "README.md").read_text()
 
 RUNTIMES = [pytest.param(NEWEST, id="newest"), pytest.param(OLDEST, id="oldest")]
 LESSONS = sorted((ROOT / "notebooks").glob("0[1-9]*.ipynb"))
-# Enough for the oldest runtime: they train, save and load, look inside and draw every kind of figure, in four minutes.
-# The others take as long again, and run nothing that these and the engine's tests, below, do not.
+# Enough for the oldest runtime: they train, save and load, look inside, and draw; five minutes of a core. The others
+# take longer, and most of what they use the tests of the engine and of the atlas, below, run there as well.
 SHORT = ("01", "03", "06", "07", "08")
 
 
@@ -123,7 +123,7 @@ STRICTER = (  # newer versions of torch refuse to give an exported program a bat
     "test_a_kind_of_module_that_is_told_what_to_pass[exported for another size]",
     "test_a_module_of_one_size_gets_images_of_that_size",
 )
-ENGINE = ("ascent", "regularizers", "saved", "recipes", "classifiers", "images", "figures", "inside", "module_kinds")
+ENGINE = ("ascent", "regularizers", "saved", "recipes", "classifiers", "images", "figures", "module_kinds", "atlas")
 
 
 @pytest.mark.install
