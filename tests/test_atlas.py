@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import pickle
+import re
 import shutil
 import signal
 import subprocess
@@ -188,18 +189,18 @@ def other_weights():
 @pytest.mark.parametrize(
     ("net", "settings", "said"),
     [
-        ("shapes", {"steps": 5}, "its steps differ, 4 then, 5 now"),
-        ("shapes", {"seed": 1}, "its seed differ, 0 then, 1 now"),
-        ("shapes", {"regularizer": vizkit.l2(1e-3)}, "its regularizer differ"),
-        ("shapes", {"judge": "shapes_transformer"}, "its judge differ, none then, shapes_transformer now"),
-        ("shapes_transformer", {}, "its regularizer differ"),
-        (other_weights, {}, "another network: its scores differ"),
+        ("shapes", {"steps": 5}, "settings (steps): 4 then, 5 now"),
+        ("shapes", {"seed": 1}, "settings (seed): 0 then, 1 now"),
+        ("shapes", {"regularizer": vizkit.l2(1e-3)}, "settings (regularizer): "),
+        ("shapes", {"judge": "shapes_transformer"}, "settings (judge): none then, shapes_transformer now"),
+        ("shapes_transformer", {}, "settings (regularizer): "),
+        (other_weights, {}, "another network (scores): "),
     ],
     ids=lambda one: one if isinstance(one, str) else "",  # a function by its address would differ in each process
 )
 def test_another_atlas_is_refused_and_nothing_is_overwritten(net, settings, said, copied):
     before = ages(copied)
-    with pytest.raises(VizkitError, match=f"Take another folder: .*{said}"):
+    with pytest.raises(VizkitError, match=f"Take another folder: .*{re.escape(said)}"):
         vizkit.atlas(net() if callable(net) else net, copied, **{"steps": 4} | settings)
     assert ages(copied) == before
 

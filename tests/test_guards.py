@@ -468,17 +468,17 @@ def test_reproduce_tells_another_network_from_that_of_the_file(tmp_path):
         "scores": (other, {}),
     }
     for name, (module, change) in wrong.items():
-        with pytest.raises(VizkitError, match=f"another network: its {name} differ"):
+        with pytest.raises(VizkitError, match=rf"another network \({name}\): "):
             vizkit.reproduce(file, vizkit.Classifier(module, **(own | change)))
     old = Path(__file__).parent / "saved_by_0.1.0" / "cs231n.png"  # of class 2, which is a star
-    with pytest.raises(VizkitError, match="another network: its classes differ"):
+    with pytest.raises(VizkitError, match=r"another network \(classes\): "):
         vizkit.reproduce(old, vizkit.Classifier(cnn(), [f"no star {index}" for index in range(5)], **RGB, device="cpu"))
     with Image.open(file) as picture:
         damaged = PngImagePlugin.PngInfo()
         damaged.add_text("vizkit", picture.info["vizkit"])
         damaged.add_text("vizkit network", '{"scores": ["x", null]}')
         picture.save(tmp_path / "damaged.png", pnginfo=damaged)
-    with pytest.raises(VizkitError, match="its scores differ"):
+    with pytest.raises(VizkitError, match=r"network \(scores\): "):
         vizkit.reproduce(tmp_path / "damaged.png", vizkit.Classifier(cnn(), **own))
     with pytest.raises(VizkitError, match="nowhere"):
         vizkit.reproduce(tmp_path / "nowhere.png")

@@ -18,7 +18,8 @@ KNOWS = {
     "figures": {"networks", "engine"},
     "atlases": {"networks", "engine"},
     "widgets": {"networks", "engine", "figures", "atlases"},
-    "classroom": {"networks", "engine", "figures", "widgets"},
+    "classroom": {"networks", "engine", "figures", "widgets", "atlases"},
+    "terminal": {"networks", "engine", "atlases", "classroom"},
 }
 DRAWS = {"matplotlib", "ipywidgets", "anywidget", "IPython"}
 

@@ -1,7 +1,7 @@
-"""`python -m vizkit` prints every recipe; `python -m vizkit atlas FOLDER` makes an atlas."""
+"""`python -m vizkit`: every recipe; with `atlas FOLDER` or `contest FOLDER`, these."""
 
 import sys
 
-from .atlases.command import main
+from .terminal.command import main
 
 main(sys.argv[1:])

@@ -217,8 +217,8 @@ def check_same(path: Any, told: Mapping[str, Any], facts: Mapping[str, Any], wha
                 then, now = np.array(told[name], float), np.array(facts[name], float)
                 alike = then.shape == now.shape and np.abs(then - now).max() <= 1e-3 * np.abs(then).max()
         if not alike:
-            both = "or stand in another order" if name == "labels" else f"{told[name]} then, {facts[name]} now"
-            raise VizkitError(f"{path} was made with {what}: its {name} differ, {both}"[:400] + ".")
+            both = "other ones, or in another order" if name == "labels" else f"{told[name]} then, {facts[name]} now"
+            raise VizkitError(f"{path} was made with {what} ({name}): {both}"[:400] + ".")
 
 
 def _to_text(image: Tensor) -> str:

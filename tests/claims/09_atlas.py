@@ -24,7 +24,7 @@ try:
     vizkit.atlas(net, "atlas", range(407, 599, 4), seed=1)
     refused = 0
 except vizkit.VizkitError as error:
-    refused = "its seed differ, 0 then, 1 now" in str(error)
+    refused = "settings (seed): 0 then, 1 now" in str(error)
 claim("another seed is refused", refused, bool)
 found = net.inside("14").find("4")
 claim("4 finds channel 4 first", next(iter(found)), lambda n: n == 4)

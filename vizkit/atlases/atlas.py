@@ -180,7 +180,7 @@ class Atlas(Iterator[Entry]):
         self._paged = time.monotonic()
 
 
-def local_pool(workers: int | None, device: str) -> Executor:
+def local_pool(workers: int | None, device: str) -> loky.ProcessPoolExecutor:
     """So many processes; None: one a core, or one for a GPU. A pool that broke is replaced by a new one."""
     workers = workers or (loky.cpu_count(only_physical_cores=True) if device == "cpu" else 1)
     how = {"timeout": 60, "env": ENVIRONMENT, "initializer": end_with, "initargs": (os.getpid(),)}

@@ -94,6 +94,10 @@ def write(folder: Path, entries: Iterable[Entry], heading: Mapping[str, Any]) ->
                 picture.thumbnail((THUMBNAIL, THUMBNAIL))
                 write_whole(thumbnail, to_file(picture, "jpeg", quality=85))
     told = {**heading, "columns": columns, "entries": [list(row.values()) for row in rows]}
+    write_page(folder / "index.html", Path(__file__).with_name("page.html"), told)
+
+
+def write_page(path: Path, template: Path, told: Mapping[str, Any]) -> None:
+    """A page that holds what it tells, as JSON, in place of "the data": a page opened from the disk can load none."""
     content = json.dumps(told).replace("<", "\\u003c")
-    page = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
-    write_whole(folder / "index.html", page.replace('"the atlas"', content).encode())
+    write_whole(path, template.read_text(encoding="utf-8").replace('"the data"', content).encode())

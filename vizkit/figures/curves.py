@@ -30,6 +30,12 @@ class NotebookFigure(Figure):
         self.savefig(stream, format="png")
         return stream.getvalue()
 
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Its words, for those who cannot see it: a file and a handout have them beside the picture."""
+        texts = [[axes.get_ylabel(), axes.get_xlabel(), *axes.get_legend_handles_labels()[1]] for axes in self.axes]
+        words = ["; ".join(filter(None, one)).replace("\n", ", ") for one in texts]
+        return {}, {"image/png": {"alt": ". ".join(filter(None, words)) or "pictures"}}
+
 
 class Line(NamedTuple):
     """A line of a plot: at which steps it has which values. `style` is as matplotlib has it: "-", "--", or "o"."""

@@ -1,0 +1,1 @@
+"""vizkit without a notebook: `python -m vizkit …`."""
