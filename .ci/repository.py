@@ -17,13 +17,18 @@ ROOT = Path(__file__).parent.parent
 BADGE = "[![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)]({link})"
 LINK = "https://colab.research.google.com/github/{name}/blob/{tag}/{place}"
 SETUP = """\
-# On Colab this installs vizkit; elsewhere it does nothing.
+# Where vizkit is missing, this installs it: from a wheel beside the notebook or, on Colab, from its address.
 import sys
+from glob import glob
 from importlib.util import find_spec
 
-if "google.colab" in sys.modules and not find_spec("vizkit"):
-    %pip install -q git+{address}
-    assert find_spec("vizkit"), "No vizkit there. Whoever hands this out runs .ci/repository.py with its address."\
+if not find_spec("vizkit"):
+    wheel = max(glob("vizkit_notebooks-*.whl"), default=None)
+    if wheel:
+        %pip install -q $wheel
+    elif "google.colab" in sys.modules:
+        %pip install -q git+{address}
+        assert find_spec("vizkit"), "No vizkit there. Whoever hands this out runs .ci/repository.py with its address."\
 """
 
 

@@ -66,7 +66,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             file = nodeid.partition("::")[0]
             if file.endswith(APART):
                 return nodeid
-            return "colab" if "colab" in file else file  # both files use the one environment
+            # Tests of one environment of Colab's, in whatever file, follow upon each other.
+            return ("colab, oldest" if "oldest" in nodeid else "colab") if "colab" in file else file
 
     return Scheduling(config, log)
 

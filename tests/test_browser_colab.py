@@ -78,7 +78,7 @@ def test_the_set_up_cell_installs_vizkit_into_what_colab_has(colab):
     colab.run_cell(LAST + 4)
     version, clock, place = colab.output(LAST + 4).split()
     assert (version, clock) == ("7.7.1", "True")
-    assert place.startswith(str(colab_stack.FOLDER))
+    assert place.startswith(str(colab_stack.FOLDERS[colab_stack.NEWEST]))
 
 
 def test_a_class_model_grows_while_a_person_turns_the_knobs(colab):

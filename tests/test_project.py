@@ -14,6 +14,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
 from browsers import LIMIT, wait_for_server
 from repository import NOTEBOOKS, PROJECT, ROOT
 
@@ -89,13 +90,39 @@ def test_one_cites_the_version_that_is_here_and_contributes_by_commands_that_run
     assert '`.venv/bin/pytest -m "not slow"`' in contributing
 
 
+CONDA = {"torch": "pytorch", "dask[distributed]": "dask"}  # what conda-forge calls otherwise
+ONLY_ON_PYPI = ("loky", "efficientnet", "axe-playwright", "playwright")
+
+
 def test_the_conda_environment_holds_the_same_set_as_pyproject():
     extras = PROJECT["optional-dependencies"]
     wanted = PROJECT["dependencies"] + [r for name in ("lab", "cluster", "test") for r in extras[name]]
     wanted = [requirement for requirement in wanted if not requirement.startswith("vizkit-notebooks")]
-    listed = re.findall(r"^      - (.*)$", (ROOT / "environment.yml").read_text(), re.MULTILINE)
-    assert sorted(listed) == sorted(wanted)
-    assert f"python{PROJECT['requires-python']}" in (ROOT / "environment.yml").read_text()
+    python, pip, *listed, rest = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    assert (python, pip) == (f"python{PROJECT['requires-python']}", "pip")
+    named = {requirement: re.split("[>=]", requirement)[0] for requirement in wanted}
+    by_conda = {r.replace(name, CONDA.get(name, name)) for r, name in named.items() if not r.startswith(ONLY_ON_PYPI)}
+    assert sorted(listed) == sorted(by_conda)
+    assert sorted(rest["pip"]) == sorted(r for r in wanted if r.startswith(ONLY_ON_PYPI))
+
+
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_workflow_runs_what_is_here_and_may_do_no_more_than_it_needs(workflow):
+    """What actionlint, which is run by hand, does not see."""
+    said = yaml.safe_load(workflow.read_text())
+    assert said["permissions"] == {"contents": "read"}
+    steps = [step for job in said["jobs"].values() for step in job["steps"]]
+    assert all(re.fullmatch(r"actions/[\w-]+@v\d+", step["uses"]) for step in steps if "uses" in step)
+    commands = [step["run"] for step in steps if "run" in step]
+    for file in re.findall(r"\.ci/[\w.]+", "\n".join(commands)):
+        assert (ROOT / file).exists(), file
+    if workflow.stem == "tests":
+        assert os.access(ROOT / ".ci" / "run", os.X_OK)
+        assert ".ci/run" in commands
+        assert 'python -m pytest -m "not slow"' in commands
 
 
 def test_every_file_is_python_of_the_oldest_version_that_pyproject_names():
