@@ -12,7 +12,7 @@ from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
 from ..ascent import Ascent
 from ..errors import check_name
-from ..figures.curves import COLOURS, GREY, Line, plain_plot
+from ..figures import COLOURS, GREY, Line, plain_plot
 from ..images import Pictures
 from ..judging import Opinion
 from ..widgets.cells import replace_panels_of_this_cell
