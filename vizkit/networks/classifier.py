@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..checks import is_whole
 from ..errors import VizkitError, check_name, warn
 from ..own_torch import own_torch
 from .activations import watched
@@ -344,13 +345,10 @@ def _plain(value: Any) -> Any:
 
 def _as_size(size: int | Sequence[int]) -> tuple[int, int]:
     sides = _plain(size)
-    try:
-        height, width = map(operator.index, sides if isinstance(sides, (tuple, list)) else (sides, sides))
-    except (TypeError, ValueError):
-        height = width = 0
-    if min(height, width) < 1:
+    sides = sides if isinstance(sides, (tuple, list)) else (sides, sides)
+    if len(sides) != 2 or not all(is_whole(side) and side > 0 for side in sides):
         raise VizkitError(f"size must be a side in pixels or (height, width), not {size}.")
-    return height, width
+    return int(sides[0]), int(sides[1])
 
 
 def _as_labels(labels: Iterable[str] | None, classes: int) -> list[str]:
