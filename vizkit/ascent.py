@@ -22,7 +22,7 @@ from .own_torch import in_threads, own_torch
 from .progress import make_all
 from .recipes import Recipe, as_recipe
 from .regularization import Regularizer
-from .settings import LIVE, Objective, Settings
+from .settings import LIVE, Settings
 
 FRAME_BYTES = 64 * 2**20  # of all frames together, where four of them are not more
 
@@ -85,7 +85,7 @@ class Ascent(Iterator[Step]):
 
     regularizer: Regularizer = knob("regularizer")
     learning_rate: float = knob("learning_rate")
-    objective: Objective = knob("objective")
+    objective: str = knob("objective")
     steps: int = knob("steps")
 
     @own_torch()
