@@ -14,8 +14,7 @@ from torch import Tensor
 
 from . import saved
 from .bases import as_start, start_parameters
-from .checks import is_whole
-from .errors import Diverged, VizkitError, check_name, warn
+from .errors import Diverged, VizkitError, check_name, is_whole, warn
 from .images import Pictures, png, tile, to_pictures
 from .networks import Classifier, as_classifier, watched
 from .own_torch import in_threads, own_torch

@@ -14,8 +14,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Generator, Tensor
 
-from .checks import is_like, is_whole
-from .errors import VizkitError, check_name
+from .errors import VizkitError, check_name, is_like, is_whole
 from .images import from_picture
 from .networks import Classifier, resized
 from .own_torch import own_torch

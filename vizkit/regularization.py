@@ -25,8 +25,7 @@ import cloudpickle
 import torch
 from torch import Tensor
 
-from .checks import is_finite, is_like
-from .errors import VizkitError, check_name
+from .errors import VizkitError, check_name, is_finite, is_like
 from .networks import Activations
 
 Place = Literal["penalty", "view", "projection"]

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from .bases import Basis, Pixels, as_basis
-from .checks import is_finite, is_whole
-from .errors import VizkitError, check_name
+from .errors import VizkitError, check_name, is_finite, is_whole
 from .regularization import Kind, Regularizer, none
 
 OptimizerMaker = Callable[[list[Tensor]], torch.optim.Optimizer]

@@ -17,8 +17,7 @@ from PIL import Image
 
 from .. import saved
 from ..ascent import ascend
-from ..checks import is_whole
-from ..errors import VizkitError
+from ..errors import VizkitError, is_whole
 from ..images import Pictures
 from ..judging import default_judge, judge_knows
 from ..networks import as_classifier

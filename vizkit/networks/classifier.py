@@ -15,8 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..checks import is_whole
-from ..errors import VizkitError, check_name, warn
+from ..errors import VizkitError, check_name, is_whole, warn
 from ..own_torch import own_torch
 from .activations import watched
 from .guards import Scorer, first_convolution, guarded, probes, takes
