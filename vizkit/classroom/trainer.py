@@ -24,23 +24,20 @@ class Trainer(JobPanel):
     def __init__(self, training: Training) -> None:
         super().__init__()
         self.training = training
-        self._begun = 0
         self.start.tooltip = "Train, or go on with it"
         self.loss, self.accuracy = Curves("loss"), Curves("accuracy")
         curves = W.Box([self.loss, self.accuracy], layout=self._wide).add_class("vizkit-columns")
         self._arrange([curves.add_class("vizkit-training"), *self._driver()])
 
     def _begin(self) -> Training:
-        self._begun = self.training.step
-        self._say("")
-        return self.training
+        return self._from_here(self.training)
 
     def _render(self) -> None:
         super()._render()
         training = self.training
         self.start.disabled = self.loop.busy or training.step >= training.steps
         self.start.description = "Go on" if 0 < training.step < training.steps and not self.loop.busy else "Start"
-        self._show_progress(training.step, training.steps, str(training.device), self._begun)
+        self._show_progress(training.step, training.steps, str(training.device))
         checked = f", {training.checks[-1][1]:.1%} of unseen pictures right" if training.checks else ""
         words = f"curve: step {training.step} of {training.steps}{checked}"
         at_once, reach = not self.loop.busy, training.steps

@@ -144,20 +144,15 @@ class AtlasMaker(JobPanel):
 
     def __init__(self, atlas: Atlas) -> None:
         super().__init__()
-        self.atlas, self._begun = atlas, 0
+        self.atlas = atlas
         self._newest = deque(list(atlas.entries.values())[: -NEWEST - 1 : -1], NEWEST)  # of an earlier run
         self._shown: list[Entry] = []
         self.start.tooltip = "Make what is missing"
         self.pictures, self.captions = [Picture() for _ in range(NEWEST)], [W.HTML() for _ in range(NEWEST)]
         self._arrange([*self._driver(), W.Box(cards(self.pictures, self.captions)).add_class("vizkit-gallery")])
 
-    def run(self) -> Atlas:
-        super().run()
-        return self.atlas
-
     def _begin(self) -> Iterator[Any]:
-        self._begun = self.atlas.step
-        self._say("")
+        self._from_here(self.atlas)
         return self._steps()
 
     def _steps(self) -> Iterator[Entry | None]:
@@ -175,7 +170,7 @@ class AtlasMaker(JobPanel):
         super()._render()
         done, total = self.atlas.step, self.atlas.steps
         self.start.disabled = self.loop.busy or done >= total
-        self._show_progress(done, total, self.atlas.device, self._begun, "picture")
+        self._show_progress(done, total, self.atlas.device, "picture")
         for place, entry in enumerate(newest := list(self._newest)):
             if newest != self._shown and not entry.failure:
                 self.pictures[place].show(encode(self.atlas.picture(entry.index)), f"class model of {entry.label}")

@@ -37,6 +37,8 @@ class JobPanel(W.VBox):
         super().__init__()
         self.loop = RunLoop(self._publish)
         self.loops = [self.loop]  # and those of what a job has to wait for
+        self._job: Any = None  # what is made, and knows its step
+        self._begun = 0  # the step at which it was last started, or went on
         self._in_cell = False  # whether the run is that of a cell, whose clicks wait for its end
         replace_panels_of_this_cell(self)
         self._wide = W.Layout(width="auto")
@@ -71,7 +73,7 @@ class JobPanel(W.VBox):
             self._in_cell = False
             self._end(steps)
             self._publish()
-        return steps
+        return self._job
 
     def field(self, kind: type, label: str, **traits: Any) -> Any:
         """A control with its label at the left, as wide as its column. All share a layout: each is a channel of its own
@@ -103,6 +105,12 @@ class JobPanel(W.VBox):
         self.children = [Page(layout={"display": "none"}), *parts, *clocks]
         self._publish()
 
+    def _from_here(self, job: Any) -> Any:
+        """The job, which is what is made from now on."""
+        self._job, self._begun = job, job.step
+        self._say("")
+        return job
+
     def _end(self, steps: Any) -> None:
         """Nothing, unless a subclass says so."""
 
@@ -130,9 +138,9 @@ class JobPanel(W.VBox):
                 self._say(error_text(loop.error), alert=True)
                 loop.error = None  # it is said once
 
-    def _show_progress(self, done: int, total: int, place: str, begun: int = 0, what: str = "step") -> None:
-        """How far the job is, in steps, or what they are; `begun` is where this run of it began."""
-        left = self.loop.worked / max(done - begun, 1) * (total - done)
+    def _show_progress(self, done: int, total: int, place: str, what: str = "step") -> None:
+        """How far the job is, in steps, or what they are."""
+        left = self.loop.worked / max(done - self._begun, 1) * (total - done)
         duration = f"{left:.0f} s" if left < 100 else f"{left / 60:.0f} min"
         ends = "; ■ ends this cell" if self._in_cell else ""
         texts = {"ready": f"{total - done} {what}s to go on {place}" if total else ""}
@@ -228,7 +236,6 @@ class RunPanel(JobPanel):
         self.save_gif = self._button("Save GIF", "film", "The whole run as an animation", self._save, "gif")
         self.show_code = self._button("Show the code", "code", "Python that makes exactly this picture", self._on_code)
         self.curve: Any = Curves("class score") if curve else None
-        self._begun = 0  # the step at which it was last started, or went on
         self._still: Any = None  # the picture in the notebook's file, once the widget is on a page
         self._names: list[str] = []  # of the images, for the curve; without any, it shows the class labels
 
@@ -251,9 +258,7 @@ class RunPanel(JobPanel):
         self.ascent.quiet = True  # what it has to say, the panel says
         self._shown = None
         self._show_start(self.ascent)
-        self._begun = 0
-        self._say("")
-        return self.ascent
+        return self._from_here(self.ascent)
 
     @property
     def _can_go_on(self) -> bool:
@@ -264,9 +269,8 @@ class RunPanel(JobPanel):
         ascent = self.ascent
         assert ascent is not None  # it can go on
         ascent.turn(**self._live() | {"steps": ascent.step + self._live()["steps"]})
-        self._begun, self._following = ascent.step, True
-        self._say("")
-        return ascent
+        self._following = True
+        return self._from_here(ascent)
 
     def _end(self, ascent: Ascent) -> None:
         with suppress(Exception):  # what is wrong with it, the step that failed has said
@@ -306,7 +310,7 @@ class RunPanel(JobPanel):
                 self._shown = Frame(ascent, step, history[step], frames[step])
                 self._show_frame(self._shown)
             self._draw_curve(ascent)
-        self._show_progress(ascent.step, ascent.steps, str(ascent.net.device), self._begun)
+        self._show_progress(ascent.step, ascent.steps, str(ascent.net.device))
         if self.code.value:
             self._show_code()
 
