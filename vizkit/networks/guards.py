@@ -68,8 +68,7 @@ def guarded(truth: Scorer, pictures: Tensor) -> tuple[Scorer, Tensor]:
 
     Raises `VizkitError` where it is no classifier that can be climbed; warns where it is a doubtful one.
     """
-    true, alone, again = scores_of_a_function(truth, pictures)
-    climbable = (true != -torch.inf).any(dim=0)  # or else masked
+    true, climbable, alone, again = scores_of_a_function(truth, pictures)
     finite = true.nan_to_num(neginf=0.0)
     spread = finite.amax(dim=0) - finite.amin(dim=0)
     clear = climbable & (spread > 1e-5 * finite.abs().amax(dim=0))  # of a class at -1e9, say, nothing is left to see
@@ -93,8 +92,9 @@ def guarded(truth: Scorer, pictures: Tensor) -> tuple[Scorer, Tensor]:
     return scorer, climbable
 
 
-def scores_of_a_function(truth: Scorer, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The scores of all pictures, those of the first alone, and the same once more; checked to be scores."""
+def scores_of_a_function(truth: Scorer, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The scores of all pictures, and which are not masked; those of the first alone, and the same once more. They are
+    checked to be scores."""
     chance = chances()
     alone, pair = scores_of(truth, pictures[:1]), scores_of(truth, pictures[:2])
     check_shape(truth, alone, pair)
@@ -107,7 +107,7 @@ def scores_of_a_function(truth: Scorer, pictures: Tensor) -> tuple[Tensor, Tenso
         if not close(again, alone, true.nan_to_num(neginf=0.0).std(dim=0), 1e-8):
             hint = "its forward draws or remembers. Dropout has to know the mode: F.dropout(x, training=self.training)."
             raise VizkitError(f"{truth.name} scores one picture in different ways: {hint}{advice(truth.network)}")
-    return true, alone, again
+    return true, climbable, alone, again
 
 
 def chances() -> tuple[Any, ...]:
