@@ -92,7 +92,7 @@ class Ascent(Iterator[Step]):
         """One step: forward, backward, update."""
         settings = self._begin()
         image = self.basis.decode(self.net, self._parameters)
-        shown = settings.regularizer.view(image, **self._around)
+        shown = settings.regularizer.view(image, step=self.step, **self._known)
         scores, penalties = self._look(image, shown, settings.regularizer)
         goal = self._climbed(scores).mean(dim=0) - penalties
         gradient, uphill = torch.autograd.grad(goal.sum(), (image, self._parameters))
@@ -103,6 +103,8 @@ class Ascent(Iterator[Step]):
     @own_torch()
     def __init__(self, net: Classifier, targets: list[int], settings: Settings, seed: int) -> None:
         self.net, self.targets, self.seed, self.basis = net, targets, seed, settings.basis
+        # What regularizers may know, beside the step.
+        self._known = {"low": net.low, "high": net.high, "sides": (net.height, net.width), "seed": seed}
         settings = self._fitting(replace(settings, start=as_start(net, settings.start)))
         self.history: list[Step] = []
         self.frames: dict[int, Pictures] = {}
@@ -263,13 +265,6 @@ class Ascent(Iterator[Step]):
 
     # Bookkeeping.
 
-    @property
-    def _around(self) -> dict[str, Any]:
-        """What regularizers may know of a step."""
-        net = self.net
-        sides = net.height, net.width
-        return {"low": net.low, "high": net.high, "sides": sides, "step": self.step, "seed": self.seed}
-
     def _fitting(self, settings: Settings) -> Settings:
         batch = len(self.targets)
         if settings.regularizer.batch not in (1, batch):
@@ -302,7 +297,7 @@ class Ascent(Iterator[Step]):
         views, batch = len(shown) // len(image), len(image)
         with watched(self.net.network, views, batch, regularizer.asks("activations")) as activations:
             scores = self.net(shown).reshape(views, batch, -1)
-        return scores, regularizer.penalty(image, activations=activations, **self._around)
+        return scores, regularizer.penalty(image, activations=activations, step=self.step, **self._known)
 
     def _climbed(self, scores: Tensor) -> Tensor:
         """What the ascent climbs, of scores (views, batch, classes): (views, batch)."""
@@ -347,7 +342,7 @@ class Ascent(Iterator[Step]):
             if regularizer.acts("projection"):
                 with torch.no_grad():
                     image = self.basis.decode(self.net, self._parameters)
-                    image = regularizer.project(image, gradient=gradient, **self._around)
+                    image = regularizer.project(image, gradient=gradient, step=self.step, **self._known)
                     self._parameters.copy_(self.basis.encode(self.net, image))
         except BaseException:  # an interrupt, too, leaves no half a step behind
             self._go_back()
