@@ -73,7 +73,8 @@ class Ascent(Iterator[Step]):
 
     An ascent: iterate it for a step at a time, or `run()` it. Made by `vizkit.ascend`. Between steps you may set
     `regularizer`, `learning_rate`, `objective` and `steps`, or several with `turn()`; they act on the next step.
-    `initial` are the settings of the first step, `changes` says when a knob was turned to what: (step, knob, value).
+    `initial` are the settings of the first step, `changes` says when a knob was turned to what: (step, knob, value);
+    `labels` are the classes, one an image of the batch.
 
     After each step: `picture` (uint8, (height, width, 3)), `pictures` (of the whole batch), `image` (zero-centred,
     (batch, channels, height, width)), `start_image` (what it started from), `history` (a `Step` for every step, and,
@@ -103,6 +104,7 @@ class Ascent(Iterator[Step]):
     @own_torch()
     def __init__(self, net: Classifier, targets: list[int], settings: Settings, seed: int) -> None:
         self.net, self.targets, self.seed, self.basis = net, targets, seed, settings.basis
+        self.labels = [net.labels[index] for index in targets]
         # What regularizers may know, beside the step.
         self._known = {"low": net.low, "high": net.high, "sides": (net.height, net.width), "seed": seed}
         settings = self._fitting(replace(settings, start=as_start(net, settings.start)))
@@ -130,11 +132,6 @@ class Ascent(Iterator[Step]):
         return png(tile(self.pictures))
 
     # What it has made so far.
-
-    @property
-    def labels(self) -> list[str]:
-        """The class label of every image of the batch."""
-        return [self.net.labels[index] for index in self.targets]
 
     @property
     def step(self) -> int:
