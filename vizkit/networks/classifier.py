@@ -16,11 +16,10 @@ from torch.nn import functional as F
 from ..errors import VizkitError, check_name, is_whole, warn
 from ..own_torch import own_torch
 from .activations import watched
-from .guards import Scorer, first_convolution, guarded, probes, takes
+from .guards import Scorer, Scores, first_convolution, guarded, probes, takes
 from .inside import Inside
 from .inside import layers as layers_of
 from .libraries import completed
-from .outputs import Scores
 from .preparing import as_module, name_of, prepared, unfolded
 
 Device = str | torch.device | None

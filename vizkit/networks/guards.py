@@ -1,7 +1,9 @@
-"""What stops a wrong picture: a look at four pictures tells whether a copy is the network, and can be climbed."""
+"""From images to class scores, and what stops a wrong picture: a look at four pictures tells whether a copy is the
+network, and can be climbed."""
 
+import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
@@ -13,8 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import VizkitError, warn
-from .outputs import Scores, pick_scores
 from .preparing import folded, nothing_else_runs, prepared
+
+Scores = str | int | Callable[[Any], Tensor]  # which part of the output the class scores are
 
 # What autograd calls the last operation: those that squash raw scores, those that can, and those that only give them
 # another shape.
@@ -50,6 +53,38 @@ class Scorer:
     def _like(self, image: Tensor) -> Tensor:
         """A weight, which has the device and the precision; the image where there is none."""
         return next((one for one in self.network.parameters() if one.is_floating_point()), image)
+
+
+def pick_scores(output: Any, scores: Scores | None, name: str) -> Tensor:
+    """The class scores in what the network called `name` returns; an error that says what there is to pick."""
+    if scores is None and isinstance(output, Mapping):
+        output = getattr(output, "logits", output)  # as every classifier of transformers names them
+    if isinstance(output, Tensor) and scores is None:
+        return output
+    picked, cause = None, None
+    try:
+        if callable(scores):
+            picked = scores(output)
+        elif isinstance(scores, str) and not isinstance(output, (Mapping, Tensor)):
+            picked = getattr(output, scores)
+        elif not isinstance(output, Tensor):
+            picked = output[scores]
+    except Exception as error:
+        cause = error
+    if isinstance(picked, Tensor):
+        return picked
+    parts = dict(enumerate(output)) if isinstance(output, (tuple, list)) else output
+    parts = parts if isinstance(parts, Mapping) else getattr(output, "__dict__", {})
+    shapes = {key: tuple(getattr(part, "shape", ())) or type(part).__name__ for key, part in parts.items()}
+    fitting = [key for key, part in parts.items() if isinstance(part, Tensor) and part.ndim == 2]
+    fitting.sort(key=lambda key: key not in ("logits", "scores"))
+    either = " or ".join(json.dumps(key, default=str) for key in fitting) or "… with a function of it"
+    what, remedy = f"{type(output).__name__} {shapes}", f"pass scores={either}"
+    if isinstance(output, Tensor):
+        what, remedy = f"one tensor {tuple(output.shape)}", "leave out scores="
+    why = f" ({cause!r})" if callable(scores) and cause else ""
+    what = f"{what}. With scores={scores!r} there are no class scores in it{why}"
+    raise VizkitError(f"{name} returns {what}: {remedy}.") from cause
 
 
 def probes(shape: tuple[int, int, int]) -> Tensor:
