@@ -15,9 +15,8 @@ from ..errors import check_name
 from ..figures import COLOURS, GREY, Line, plain_plot
 from ..images import Pictures
 from ..judging import Opinion
-from ..widgets.curves import Curves
 from ..widgets.panel import JobPanel, close, replace_panels_of_this_cell
-from ..widgets.parts import Page, Picture, encode, note
+from ..widgets.parts import Curves, Page, Picture, encode, note
 from .training import Training
 
 

@@ -20,8 +20,7 @@ from ..errors import VizkitError
 from ..images import Pictures
 from ..networks import Classifier
 from ..saved import write_whole
-from .curves import Curves
-from .parts import Page, download_link, error_text, note, unused_name
+from .parts import Curves, Page, download_link, error_text, note, unused_name
 from .run_loop import RunLoop
 from .words import HELP
 
