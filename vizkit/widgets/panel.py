@@ -285,8 +285,7 @@ class RunPanel(JobPanel):
 
     def _begin_again(self) -> Ascent:
         """The same picture, carried further by as many steps as the knob says, with the knobs as they are now."""
-        ascent = self.ascent
-        assert ascent is not None  # it can go on
+        ascent = self._job
         ascent.turn(**self._live() | {"steps": ascent.step + self._live()["steps"]})
         self._following = True
         return self._from_here(ascent)
