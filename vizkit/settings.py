@@ -12,7 +12,6 @@ from .bases import Basis, Pixels, as_basis
 from .errors import VizkitError, check_name, is_finite, is_whole
 from .regularization import Kind, Regularizer, none
 
-OptimizerMaker = Callable[[list[Tensor]], torch.optim.Optimizer]
 Some = TypeVar("Some", bound="Settings")
 
 OBJECTIVES = ("score", "probability", "log_probability")
@@ -75,7 +74,7 @@ class Settings:
 
     regularizer: Regularizer = field(default_factory=none)
     steps: int = 200
-    optimizer: str | OptimizerMaker = "ascent"
+    optimizer: str | Callable[[list[Tensor]], torch.optim.Optimizer] = "ascent"
     optimizer_options: dict[str, Any] = field(default_factory=dict)
     learning_rate: float = None  # type: ignore[assignment]  # None: the optimizer's own
     schedule: str = "constant"
