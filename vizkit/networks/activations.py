@@ -59,7 +59,7 @@ def heard(layers: Iterable[tuple[nn.Module, Callable[..., None]]]) -> Iterator[N
 
     with ExitStack() as hooks:
         for layer, hear in layers:
-            hooks.callback(layer.register_forward_hook(told(hear)).remove)
+            hooks.enter_context(layer.register_forward_hook(told(hear)))
         yield
 
 
