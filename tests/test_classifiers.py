@@ -46,7 +46,7 @@ def test_a_real_photograph_is_recognised(net, photo, expected):
 
 def test_what_a_photograph_does_not_show_is_as_in_tensorflow():
     ones = torch.ones(1, 1, 8, 9)
-    padded = efficientnet_lite.SamePadding(kernel=3, stride=2)(ones)[0, 0]
+    padded = efficientnet_lite.SamePadding(kernel=3)(ones)[0, 0]
     assert torch.equal(padded, nn.functional.pad(ones, (1, 1, 0, 1))[0, 0])  # an uneven row goes to the bottom
     layers = efficientnet_lite.efficientnet_lite().modules()
     assert {layer.eps for layer in layers if isinstance(layer, nn.BatchNorm2d)} == {1e-3}

@@ -10,11 +10,11 @@ import pytest
 
 import vizkit
 from vizkit.figures import Line
-from vizkit.widgets import curves
+from vizkit.widgets import parts
 
 
 def sent(*lines, **how):
-    drawn = curves.Curves("score")
+    drawn = parts.Curves("score")
     drawn.grow(lambda: lines, True, reach=10, words="words", **how)
     return json.loads(json.dumps(drawn.shown, allow_nan=False))
 
@@ -26,7 +26,7 @@ def test_a_line_goes_out_as_its_points_and_a_very_long_one_as_many_as_one_can_se
     assert (short["label"], short["colour"], short["style"]) == ("<b>", "#123456", "--")
     assert short["points"] == [[3, 0.123457], [4, -2.0]]
     steps = [step for step, _ in long["points"]]
-    assert (steps[0], steps[-1], len(steps)) == (0, 8999, curves.MOST)
+    assert (steps[0], steps[-1], len(steps)) == (0, 8999, parts.MOST)
     assert np.diff(steps).max() <= 24
 
 
@@ -36,7 +36,7 @@ def test_a_line_without_points_and_one_with_numbers_that_json_does_not_know():
 
 
 def test_they_are_drawn_no_more_often_than_one_can_see_but_at_the_end_at_once():
-    drawn, calls = curves.Curves("score"), []
+    drawn, calls = parts.Curves("score"), []
     for at_once in (False, False, False, True):
         drawn.grow(lambda: calls.append(1) or [], at_once, reach=1, words="")
     assert len(calls) == 2
@@ -57,7 +57,7 @@ def test_the_page_draws_what_the_figure_draws(tiny, penalty):
 
 def test_those_who_cannot_see_a_curve_hear_where_each_line_begins_and_ends(tiny, node, tmp_path):
     module = tmp_path / "curves.mjs"
-    module.write_text(Path(curves.__file__).with_name("curves.js").read_text())
+    module.write_text(Path(parts.__file__).with_name("curves.js").read_text())
 
     def heard(explorer):
         code = f"import {{ spoken }} from '{module.as_uri()}'; console.log(spoken({json.dumps(explorer.curve.shown)}))"

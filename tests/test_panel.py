@@ -10,7 +10,7 @@ import pytest
 from test_widgets import all_widgets, catalogue, live, until  # noqa: F401  # catalogue: a fixture
 
 import vizkit
-from vizkit.widgets import cells
+from vizkit.widgets import panel as panel_module
 
 PANELS = {
     "Explorer": lambda net, one: vizkit.Explorer(net, regularizer=one, steps=10),
@@ -47,7 +47,7 @@ class Shell:
 
     def __init__(self, monkeypatch):
         self.parent_header, self.user_ns, self.user_ns_hidden = {}, {"_oh": {}}, {}
-        monkeypatch.setattr(cells, "get_ipython", lambda: self)
+        monkeypatch.setattr(panel_module, "get_ipython", lambda: self)
         self.count = 0
 
     def run(self, cell, make, **metadata):

@@ -7,7 +7,7 @@ import torch
 from test_widgets import ended, live, until
 
 import vizkit
-from vizkit.widgets import curves, run_loop
+from vizkit.widgets import parts, run_loop
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ async def test_training_starts_pauses_stops_and_goes_on_from_there(training):
 def at_frame(trainer, number, action, monkeypatch):
     """Draws after every step, and acts at a drawing; gives the drawings."""
     monkeypatch.setattr(run_loop, "FRAME", 0.0)
-    monkeypatch.setattr(curves, "EVERY", 0.0)
+    monkeypatch.setattr(parts, "EVERY", 0.0)
     drawn = []
 
     def on_frame(change):

@@ -30,14 +30,14 @@ from .saved import VERSION as __version__
 if TYPE_CHECKING:
     from . import figures, widgets
     from .classroom import datasets, exercises, lessons
-    from .classroom.trainer import Trainer
+    from .classroom.lessons import Trainer
     from .classroom.training import Training
     from .widgets import AtlasMaker, Compare, Explorer, Gallery
 
 # What needs matplotlib, ipywidgets or a moment: the wing where it is, once it is asked for.
 _LATER = {"figures": "figures", "widgets": "widgets"}
 _LATER |= dict.fromkeys(("AtlasMaker", "Compare", "Explorer", "Gallery"), "widgets")
-_LATER |= {"Trainer": "classroom.trainer", "Training": "classroom.training"}
+_LATER |= {"Trainer": "classroom.lessons", "Training": "classroom.training"}
 _LATER |= {name: f"classroom.{name}" for name in ("datasets", "exercises", "lessons")}
 __all__ = ["Ascent", "Atlas", "AtlasMaker", "Classifier", "Compare", "Diverged", "Explorer", "Fourier", "Gallery"]
 __all__ += ["Phase", "Pixels", "Recipe", "Regularizer", "Step", "Trainer", "Training", "VizkitError", "ascend"]

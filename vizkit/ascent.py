@@ -14,15 +14,14 @@ from torch import Tensor
 
 from . import saved
 from .bases import as_start, start_parameters
-from .checks import is_whole
-from .errors import Diverged, VizkitError, check_name, warn
+from .errors import Diverged, VizkitError, check_name, is_whole, warn
 from .images import Pictures, png, tile, to_pictures
 from .networks import Classifier, as_classifier, watched
 from .own_torch import in_threads, own_torch
 from .progress import make_all
 from .recipes import Recipe, as_recipe
 from .regularization import Regularizer
-from .settings import LIVE, Objective, Settings
+from .settings import LIVE, Settings
 
 FRAME_BYTES = 64 * 2**20  # of all frames together, where four of them are not more
 
@@ -74,7 +73,8 @@ class Ascent(Iterator[Step]):
 
     An ascent: iterate it for a step at a time, or `run()` it. Made by `vizkit.ascend`. Between steps you may set
     `regularizer`, `learning_rate`, `objective` and `steps`, or several with `turn()`; they act on the next step.
-    `initial` are the settings of the first step, `changes` says when a knob was turned to what: (step, knob, value).
+    `initial` are the settings of the first step, `changes` says when a knob was turned to what: (step, knob, value);
+    `labels` are the classes, one an image of the batch.
 
     After each step: `picture` (uint8, (height, width, 3)), `pictures` (of the whole batch), `image` (zero-centred,
     (batch, channels, height, width)), `start_image` (what it started from), `history` (a `Step` for every step, and,
@@ -85,7 +85,7 @@ class Ascent(Iterator[Step]):
 
     regularizer: Regularizer = knob("regularizer")
     learning_rate: float = knob("learning_rate")
-    objective: Objective = knob("objective")
+    objective: str = knob("objective")
     steps: int = knob("steps")
 
     @own_torch()
@@ -93,7 +93,7 @@ class Ascent(Iterator[Step]):
         """One step: forward, backward, update."""
         settings = self._begin()
         image = self.basis.decode(self.net, self._parameters)
-        shown = settings.regularizer.view(image, **self._around)
+        shown = settings.regularizer.view(image, step=self.step, **self._known)
         scores, penalties = self._look(image, shown, settings.regularizer)
         goal = self._climbed(scores).mean(dim=0) - penalties
         gradient, uphill = torch.autograd.grad(goal.sum(), (image, self._parameters))
@@ -104,6 +104,9 @@ class Ascent(Iterator[Step]):
     @own_torch()
     def __init__(self, net: Classifier, targets: list[int], settings: Settings, seed: int) -> None:
         self.net, self.targets, self.seed, self.basis = net, targets, seed, settings.basis
+        self.labels = [net.labels[index] for index in targets]
+        # What regularizers may know, beside the step.
+        self._known = {"low": net.low, "high": net.high, "sides": (net.height, net.width), "seed": seed}
         settings = self._fitting(replace(settings, start=as_start(net, settings.start)))
         self.history: list[Step] = []
         self.frames: dict[int, Pictures] = {}
@@ -129,11 +132,6 @@ class Ascent(Iterator[Step]):
         return png(tile(self.pictures))
 
     # What it has made so far.
-
-    @property
-    def labels(self) -> list[str]:
-        """The class label of every image of the batch."""
-        return [self.net.labels[index] for index in self.targets]
 
     @property
     def step(self) -> int:
@@ -264,13 +262,6 @@ class Ascent(Iterator[Step]):
 
     # Bookkeeping.
 
-    @property
-    def _around(self) -> dict[str, Any]:
-        """What regularizers may know of a step."""
-        net = self.net
-        sides = net.height, net.width
-        return {"low": net.low, "high": net.high, "sides": sides, "step": self.step, "seed": self.seed}
-
     def _fitting(self, settings: Settings) -> Settings:
         batch = len(self.targets)
         if settings.regularizer.batch not in (1, batch):
@@ -303,7 +294,7 @@ class Ascent(Iterator[Step]):
         views, batch = len(shown) // len(image), len(image)
         with watched(self.net.network, views, batch, regularizer.asks("activations")) as activations:
             scores = self.net(shown).reshape(views, batch, -1)
-        return scores, regularizer.penalty(image, activations=activations, **self._around)
+        return scores, regularizer.penalty(image, activations=activations, step=self.step, **self._known)
 
     def _climbed(self, scores: Tensor) -> Tensor:
         """What the ascent climbs, of scores (views, batch, classes): (views, batch)."""
@@ -348,7 +339,7 @@ class Ascent(Iterator[Step]):
             if regularizer.acts("projection"):
                 with torch.no_grad():
                     image = self.basis.decode(self.net, self._parameters)
-                    image = regularizer.project(image, gradient=gradient, **self._around)
+                    image = regularizer.project(image, gradient=gradient, step=self.step, **self._known)
                     self._parameters.copy_(self.basis.encode(self.net, image))
         except BaseException:  # an interrupt, too, leaves no half a step behind
             self._go_back()

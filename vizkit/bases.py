@@ -14,8 +14,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Generator, Tensor
 
-from .checks import is_like, is_whole
-from .errors import VizkitError, check_name
+from .errors import VizkitError, check_name, is_like, is_whole
 from .images import from_picture
 from .networks import Classifier, resized
 from .own_torch import own_torch
@@ -88,10 +87,9 @@ class Fourier(Plain):
     name: ClassVar[str] = "fourier"
 
     def random(self, net: Classifier, generator: Generator) -> Tensor:
-        height, width = _sides(net, self)
-        shape = (1, net.channels, height, width // 2 + 1, 2)
-        noise = self.spread * torch.randn(shape, generator=generator).to(net.device)
-        return noise + self.encode(net, net.blank()) if self.from_mean else noise
+        mean = self.encode(net, net.blank())
+        noise = self.spread * torch.randn(mean.shape, generator=generator).to(net.device)
+        return noise + mean if self.from_mean else noise
 
     def decode(self, net: Classifier, parameters: Tensor) -> Tensor:
         sides = _sides(net, self)
@@ -127,8 +125,7 @@ class Phase(Plain):
     name: ClassVar[str] = "phase"
 
     def random(self, net: Classifier, generator: Generator) -> Tensor:
-        height, width = _sides(net, self)
-        shape = (1, net.channels, height, width // 2 + 1)
+        shape = self.encode(net, net.blank()).shape
         if self.standardise:
             return torch.randn(shape, generator=generator).to(net.device)
         return (2 * math.pi * torch.rand(shape, generator=generator) - math.pi).to(net.device)

@@ -1,5 +1,7 @@
-"""The one kind of error that vizkit raises on purpose, the commonest reason for it, and its warnings."""
+"""The one kind of error that vizkit raises on purpose, its warnings, and what is asked of names and plain values."""
 
+import math
+import numbers
 import sys
 import warnings
 from collections.abc import Collection
@@ -26,3 +28,21 @@ def warn(doubt: str) -> None:
     while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in ("vizkit", "contextlib"):
         frame, level = frame.f_back, level + 1
     warnings.warn(doubt, stacklevel=level)
+
+
+def is_whole(value: Any) -> bool:
+    """Whether it is an integer, of Python or numpy, and no truth value."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def is_finite(value: Any) -> bool:
+    """Whether it is a number that a tensor can hold, and no truth value."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and bool(abs(value) <= 1e38)  # type: ignore[operator]
+
+
+def is_like(value: Any, usual: Any) -> bool:
+    """Whether a value may stand where `usual` is the default: a number for a number, text for text. Where the default
+    is neither, anything may."""
+    if isinstance(usual, (bool, str)):
+        return isinstance(value, type(usual))
+    return is_finite(value) if isinstance(usual, (int, float)) and math.isfinite(usual) else True

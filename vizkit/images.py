@@ -125,8 +125,7 @@ def png(picture: Pictures) -> bytes:
     """A picture as a PNG file; one of few pixels is enlarged, so that a page shows them as they are."""
     image = Image.fromarray(picture)
     if max(image.size) <= 96:
-        factor = 448 // max(image.size)
-        image = image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
+        image = ImageOps.scale(image, 448 // max(image.size), Image.Resampling.NEAREST)
     return to_file(image, "png")
 
 

@@ -9,12 +9,11 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.models import ResNet18_Weights
 from torchvision.transforms.functional import pil_to_tensor, resize
 
 from .errors import VizkitError
 from .images import as_photo
-from .networks import Classifier, as_classifier, load
+from .networks import IMAGENET, Classifier, as_classifier, load
 from .own_torch import own_torch
 
 
@@ -70,21 +69,17 @@ def _opinion(labels: list[str], row: Tensor, index: int) -> Opinion:
 
 def judge_knows(net: Classifier) -> bool:
     """Whether the judge knows the classes of a network: those of ImageNet. It need not be loaded to tell."""
-    return bool(net.labels == ResNet18_Weights.DEFAULT.meta["categories"])
+    return net.labels == IMAGENET
 
 
 def default_judge() -> Classifier:
     """EfficientNet-Lite2, loaded once, whoever asks: it is frozen, so all may share it."""
     with _loading:
-        return _judge()
+        return _load_once("efficientnet_lite2")
 
 
 _loading = threading.Lock()
-
-
-@cache
-def _judge() -> Classifier:
-    return load("efficientnet_lite2")
+_load_once = cache(load)
 
 
 def _photos(pictures: Any) -> list[Image.Image]:

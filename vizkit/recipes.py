@@ -76,7 +76,6 @@ _VIZKIT = Recipe(
     regularizer=crops(0.5, turn=10, count=2, size=0.714) + mirror() + cut_out(0.3) + natural_statistics(16),
     steps=64,
     optimizer="half_adam",
-    learning_rate=0.035,
     schedule="fading",
     basis=Fourier(exponent=1.15),
 )

@@ -25,8 +25,7 @@ import cloudpickle
 import torch
 from torch import Tensor
 
-from .checks import is_finite, is_like
-from .errors import VizkitError, check_name
+from .errors import VizkitError, check_name, is_finite, is_like
 from .networks import Activations
 
 Place = Literal["penalty", "view", "projection"]
@@ -187,12 +186,10 @@ class Regularizer:
         if self.batch > 1:
             each = [(one, its, [layer.of(its) for layer in activations]) for one, its in self._alike()]
             return torch.cat([one.penalty(image[its], activations=theirs, **context) for one, its, theirs in each])
-        context |= {"activations": activations or None}
-        total = image.new_zeros(len(image))
-        for _, part in self._at("penalty"):
-            # The strength multiplies from outside, so that a penalty is the plain formula on the image.
-            total = total + part.strength * part(image, **context)
-        return total
+        context["activations"] = activations or None
+        # The strength multiplies from outside, so that a penalty is the plain formula on the image.
+        costs = (part.strength * part(image, **context) for _, part in self._at("penalty"))
+        return sum(costs, image.new_zeros(len(image)))
 
     def view(self, image: Tensor, **context: Any) -> Tensor:
         """What the network is shown in this step: (views · batch, channels, height, width), view by view."""

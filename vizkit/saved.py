@@ -254,9 +254,5 @@ def _read_json(text: str) -> Run:
 
 def _sum(parts: list[dict[str, Any]]) -> Regularizer:
     """A regularizer of version 0.1.0, whose parts have a name, a strength and options."""
-    total = none()
-    for part in parts:
-        kind = catalogue()[part["name"]]
-        given = [part["strength"]] if kind.strengths or isinstance(part["strength"], list) else []
-        total += kind(*given, **part["options"])
-    return total
+    made = (catalogue()[part["name"]](part["strength"], **part["options"]) for part in parts)
+    return sum(made, none())

@@ -3,23 +3,19 @@
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from .bases import Basis, Pixels, as_basis
-from .checks import is_finite, is_whole
-from .errors import VizkitError, check_name
+from .errors import VizkitError, check_name, is_finite, is_whole
 from .regularization import Kind, Regularizer, none
 
-Objective = Literal["score", "probability", "log_probability"]
-Schedule = Literal["constant", "fading", "progress"]
-OptimizerMaker = Callable[[list[Tensor]], torch.optim.Optimizer]
 Some = TypeVar("Some", bound="Settings")
 
-OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
-SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
+OBJECTIVES = ("score", "probability", "log_probability")
+SCHEDULES = ("constant", "fading", "progress")
 LIVE = ("regularizer", "learning_rate", "objective", "steps")  # the settings that may be turned while an ascent runs
 
 
@@ -78,12 +74,12 @@ class Settings:
 
     regularizer: Regularizer = field(default_factory=none)
     steps: int = 200
-    optimizer: str | OptimizerMaker = "ascent"
+    optimizer: str | Callable[[list[Tensor]], torch.optim.Optimizer] = "ascent"
     optimizer_options: dict[str, Any] = field(default_factory=dict)
     learning_rate: float = None  # type: ignore[assignment]  # None: the optimizer's own
-    schedule: Schedule = "constant"
+    schedule: str = "constant"
     start: Any = "random"
-    objective: Objective = "score"
+    objective: str = "score"
     basis: Basis = field(default_factory=Pixels)
 
     def __post_init__(self) -> None:

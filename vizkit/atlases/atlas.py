@@ -6,6 +6,7 @@ import zlib
 from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,7 @@ from PIL import Image
 
 from .. import saved
 from ..ascent import ascend
-from ..checks import is_whole
-from ..errors import VizkitError
+from ..errors import VizkitError, is_whole
 from ..images import Pictures
 from ..judging import default_judge, judge_knows
 from ..networks import as_classifier
@@ -80,10 +80,8 @@ class Atlas(Iterator[Entry]):
     def run(self, *, progress: bool = False) -> "Atlas":
         """All the classes that are left; `progress` prints a line that counts them, over and over itself. An interrupt
         keeps what is done; `run()` goes on from there."""
-        try:
+        with closing(self):
             make_all(self, self, lambda entry: entry.label, progress, "class")
-        finally:
-            self.close()
         return self
 
     def __next__(self) -> Entry:

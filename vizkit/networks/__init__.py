@@ -3,8 +3,9 @@
 from .activations import Activations, watched
 from .checkpoints import load_weights
 from .classifier import Classifier, as_device, resized
+from .libraries import IMAGENET
 from .loading import as_classifier, downloaded, load, networks, small_network
 from .small_cnn import small_cnn
 
-__all__ = ["Activations", "Classifier", "as_classifier", "as_device", "downloaded", "load", "load_weights", "networks"]
-__all__ += ["resized", "small_cnn", "small_network", "watched"]
+__all__ = ["IMAGENET", "Activations", "Classifier", "as_classifier", "as_device", "downloaded", "load", "load_weights"]
+__all__ += ["networks", "resized", "small_cnn", "small_network", "watched"]

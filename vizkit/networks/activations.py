@@ -1,7 +1,7 @@
 """What the batch norms of a network see in a forward pass, beside what they have seen of photographs in training."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from threading import get_ident
 from typing import Any, NamedTuple
 
@@ -49,27 +49,35 @@ def remember(layer: nn.Module, norm: Any) -> None:
 
 
 @contextmanager
+def heard(layers: Iterable[tuple[nn.Module, Callable[..., None]]]) -> Iterator[None]:
+    """Inside, each function is told what its layer does: the layer, what goes into it, what comes out. What another
+    thread does with the same network meanwhile it is not told."""
+    thread = get_ident()
+
+    def told(hear: Callable[..., None]) -> Callable[..., None]:
+        return lambda *seen: hear(*seen) if get_ident() == thread else None
+
+    with ExitStack() as hooks:
+        for layer, hear in layers:
+            hooks.enter_context(layer.register_forward_hook(told(hear)))
+        yield
+
+
+@contextmanager
 def watched(network: nn.Module, views: int, batch: int, wanted: bool = True) -> Iterator[list[Activations]]:
     """Inside, every batch norm that runs adds what it sees of so many views of so many images; if that is wanted."""
     seen: list[Activations] = []
-    thread = get_ident()  # another one may run the same network meanwhile
     versions: list[tuple[Any, Tensor, int]] = []
 
     def keep(layer: Any, inputs: tuple[Any, ...], output: Any) -> None:
         values = inputs[0] if hasattr(layer, "running_mean") else output
-        is_ours = get_ident() == thread and len(values) == views * batch
-        if is_ours and values.ndim > 2:  # of one place there is no spread
+        if len(values) == views * batch and values.ndim > 2:  # of one place there is no spread
             versions.append((layer, values, values._version))
             values = values.clone() if hasattr(layer, "is_written_over") else values
             seen.append(Activations(values.float().unflatten(0, (views, batch)), *layer.remembered.float()))
 
-    layers = [layer for layer in network.modules() if wanted and hasattr(layer, "remembered")]
-    handles = [layer.register_forward_hook(keep) for layer in layers]
-    try:
+    with heard((layer, keep) for layer in network.modules() if wanted and hasattr(layer, "remembered")):
         yield seen
-    finally:
-        for handle in handles:
-            handle.remove()
-        for layer, values, version in versions:
-            if values._version != version:  # by what comes later in the network: from now on a copy is kept
-                layer.is_written_over = True
+    for layer, values, version in versions:
+        if values._version != version:  # by what comes later in the network: from now on a copy is kept
+            layer.is_written_over = True

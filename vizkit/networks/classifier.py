@@ -1,8 +1,6 @@
 """A trained CNN with all it takes to talk to it: labels, input size, mean and standard deviation; frozen and fast."""
 
 import difflib
-import heapq
-import operator
 import re
 import reprlib
 import unicodedata
@@ -15,14 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..errors import VizkitError, check_name, warn
+from ..errors import VizkitError, check_name, is_whole, warn
 from ..own_torch import own_torch
 from .activations import watched
-from .guards import Scorer, first_convolution, guarded, probes, takes
+from .guards import Scorer, Scores, first_convolution, guarded, probes, takes
 from .inside import Inside
 from .inside import layers as layers_of
 from .libraries import completed
-from .outputs import Scores
 from .preparing import as_module, name_of, prepared, unfolded
 
 Device = str | torch.device | None
@@ -234,7 +231,7 @@ class Classifier:
         found = sorted((index for index, label in enumerate(folded) if wanted in label), key=rank)
         if not found:  # among the few that share most pairs of letters: difflib is slow
             pairs = {wanted[at : at + 2] for at in range(len(wanted) - 1)}
-            few = heapq.nlargest(200, folded, key=lambda label: sum(map(label.__contains__, pairs)))
+            few = sorted(folded, key=lambda label: sum(map(label.__contains__, pairs)), reverse=True)[:200]
             near = difflib.get_close_matches(wanted, few, n=5, cutoff=0.5)
             found = list(dict.fromkeys(index for label in near for index in _positions(label, folded)))
         return {index: self.labels[index] for index in found[:limit]}
@@ -286,9 +283,8 @@ class Classifier:
             shown = _spelt(target)
             why = f'"{shown}" stands for several classes. Give an index' if found else f'No class "{shown}". Nearest'
             raise VizkitError(f"{why}: {near or 'none'}. All {len(self.labels)} classes: net.labels.")
-        is_index = hasattr(target, "__index__") and not isinstance(target, bool)
-        if is_index and 0 <= operator.index(target) < len(self.labels):
-            return operator.index(target)
+        if is_whole(target) and 0 <= target < len(self.labels):
+            return int(target)
         raise VizkitError(f"A class is a label or an index, 0 to {len(self.labels) - 1}, not {reprlib.repr(target)}.")
 
     def _per_channel(self, truth: Scorer, mean: Any, std: Any) -> tuple[Tensor, Tensor]:
@@ -344,13 +340,10 @@ def _plain(value: Any) -> Any:
 
 def _as_size(size: int | Sequence[int]) -> tuple[int, int]:
     sides = _plain(size)
-    try:
-        height, width = map(operator.index, sides if isinstance(sides, (tuple, list)) else (sides, sides))
-    except (TypeError, ValueError):
-        height = width = 0
-    if min(height, width) < 1:
+    sides = sides if isinstance(sides, (tuple, list)) else (sides, sides)
+    if len(sides) != 2 or not all(is_whole(side) and side > 0 for side in sides):
         raise VizkitError(f"size must be a side in pixels or (height, width), not {size}.")
-    return height, width
+    return int(sides[0]), int(sides[1])
 
 
 def _as_labels(labels: Iterable[str] | None, classes: int) -> list[str]:

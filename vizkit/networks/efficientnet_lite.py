@@ -32,18 +32,16 @@ MEAN, STD = (127 / 255,) * 3, (128 / 255,) * 3  # these weights take (RGB · 255
 
 
 class SamePadding(nn.Module):
-    """Zero padding as TensorFlow's "same": where it cannot be even, the extra row goes to the bottom and right."""
+    """Zero padding as TensorFlow's "same", for a stride of two: where it cannot be even, the extra row goes to the
+    bottom and right."""
 
-    def __init__(self, kernel: int, stride: int) -> None:
+    def __init__(self, kernel: int) -> None:
         super().__init__()
-        self.kernel, self.stride = kernel, stride
+        self.kernel = kernel
 
     def forward(self, image: Tensor) -> Tensor:
-        margins: list[int] = []
-        for side in (image.shape[-1], image.shape[-2]):
-            total = max((-(-side // self.stride) - 1) * self.stride + self.kernel - side, 0)
-            margins += [total // 2, total - total // 2]
-        return F.pad(image, margins)
+        across, down = (self.kernel - 2 + side % 2 for side in (image.shape[-1], image.shape[-2]))
+        return F.pad(image, (across // 2, across - across // 2, down // 2, down - down // 2))
 
 
 def convolution(
@@ -51,7 +49,7 @@ def convolution(
 ) -> Iterator[nn.Module]:
     """Convolution, batch norm and ReLU6; uneven padding only where the stride asks for it."""
     if stride > 1:
-        yield SamePadding(kernel, stride)
+        yield SamePadding(kernel)
     padding = 0 if stride > 1 else kernel // 2
     activation = nn.ReLU6 if activate else None
     yield Conv2dNormActivation(inputs, outputs, kernel, stride, padding, groups, NORM, activation)

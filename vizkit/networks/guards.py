@@ -1,7 +1,9 @@
-"""What stops a wrong picture: a look at four pictures tells whether a copy is the network, and can be climbed."""
+"""From images to class scores, and what stops a wrong picture: a look at four pictures tells whether a copy is the
+network, and can be climbed."""
 
+import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
@@ -13,8 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import VizkitError, warn
-from .outputs import Scores, pick_scores
 from .preparing import folded, nothing_else_runs, prepared
+
+Scores = str | int | Callable[[Any], Tensor]  # which part of the output the class scores are
 
 # What autograd calls the last operation: those that squash raw scores, those that can, and those that only give them
 # another shape.
@@ -52,6 +55,38 @@ class Scorer:
         return next((one for one in self.network.parameters() if one.is_floating_point()), image)
 
 
+def pick_scores(output: Any, scores: Scores | None, name: str) -> Tensor:
+    """The class scores in what the network called `name` returns; an error that says what there is to pick."""
+    if scores is None and isinstance(output, Mapping):
+        output = getattr(output, "logits", output)  # as every classifier of transformers names them
+    if isinstance(output, Tensor) and scores is None:
+        return output
+    picked, cause = None, None
+    try:
+        if callable(scores):
+            picked = scores(output)
+        elif isinstance(scores, str) and not isinstance(output, (Mapping, Tensor)):
+            picked = getattr(output, scores)
+        elif not isinstance(output, Tensor):
+            picked = output[scores]
+    except Exception as error:
+        cause = error
+    if isinstance(picked, Tensor):
+        return picked
+    parts = dict(enumerate(output)) if isinstance(output, (tuple, list)) else output
+    parts = parts if isinstance(parts, Mapping) else getattr(output, "__dict__", {})
+    shapes = {key: tuple(getattr(part, "shape", ())) or type(part).__name__ for key, part in parts.items()}
+    fitting = [key for key, part in parts.items() if isinstance(part, Tensor) and part.ndim == 2]
+    fitting.sort(key=lambda key: key not in ("logits", "scores"))
+    either = " or ".join(json.dumps(key, default=str) for key in fitting) or "… with a function of it"
+    what, remedy = f"{type(output).__name__} {shapes}", f"pass scores={either}"
+    if isinstance(output, Tensor):
+        what, remedy = f"one tensor {tuple(output.shape)}", "leave out scores="
+    why = f" ({cause!r})" if callable(scores) and cause else ""
+    what = f"{what}. With scores={scores!r} there are no class scores in it{why}"
+    raise VizkitError(f"{name} returns {what}: {remedy}.") from cause
+
+
 def probes(shape: tuple[int, int, int]) -> Tensor:
     """Four pictures in [0, 1], (4, *shape): noise; black and white; smooth; flat. The first two are for the gradient:
     the others lie where the slope of a ReLU jumps."""
@@ -68,8 +103,7 @@ def guarded(truth: Scorer, pictures: Tensor) -> tuple[Scorer, Tensor]:
 
     Raises `VizkitError` where it is no classifier that can be climbed; warns where it is a doubtful one.
     """
-    true, alone, again = scores_of_a_function(truth, pictures)
-    climbable = (true != -torch.inf).any(dim=0)  # or else masked
+    true, climbable, alone, again = scores_of_a_function(truth, pictures)
     finite = true.nan_to_num(neginf=0.0)
     spread = finite.amax(dim=0) - finite.amin(dim=0)
     clear = climbable & (spread > 1e-5 * finite.abs().amax(dim=0))  # of a class at -1e9, say, nothing is left to see
@@ -93,8 +127,9 @@ def guarded(truth: Scorer, pictures: Tensor) -> tuple[Scorer, Tensor]:
     return scorer, climbable
 
 
-def scores_of_a_function(truth: Scorer, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The scores of all pictures, those of the first alone, and the same once more; checked to be scores."""
+def scores_of_a_function(truth: Scorer, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The scores of all pictures, and which are not masked; those of the first alone, and the same once more. They are
+    checked to be scores."""
     chance = chances()
     alone, pair = scores_of(truth, pictures[:1]), scores_of(truth, pictures[:2])
     check_shape(truth, alone, pair)
@@ -107,7 +142,7 @@ def scores_of_a_function(truth: Scorer, pictures: Tensor) -> tuple[Tensor, Tenso
         if not close(again, alone, true.nan_to_num(neginf=0.0).std(dim=0), 1e-8):
             hint = "its forward draws or remembers. Dropout has to know the mode: F.dropout(x, training=self.training)."
             raise VizkitError(f"{truth.name} scores one picture in different ways: {hint}{advice(truth.network)}")
-    return true, alone, again
+    return true, climbable, alone, again
 
 
 def chances() -> tuple[Any, ...]:

@@ -1,8 +1,7 @@
 """What lies on the way to the class scores: the layers of a network, each with its units."""
 
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from math import isqrt
-from threading import get_ident
 from typing import Any
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from ..errors import VizkitError
+from .activations import heard
 from .preparing import out_of_place
 
 # Activations that hold a unit at a constant, where it has no gradient: what goes into them is climbed.
@@ -33,23 +33,19 @@ class Inside(nn.Module):
         self.network, self.layer, self.centre = out_of_place(network), layer, centre
 
     def forward(self, image: Tensor) -> Tensor:
-        layer, thread = self.network.get_submodule(self.layer), get_ident()
+        layer = self.network.get_submodule(self.layer)
         last: list[Any] = [None, None]  # what went into the last activation, and what came out
         found: list[Any] = []
 
         def keep(activation: nn.Module, inputs: Any, output: Any) -> None:
-            if get_ident() == thread:  # another one may run the same network meanwhile
-                last[:] = inputs[0], output
+            last[:] = inputs[0], output
 
         def end(layer: nn.Module, inputs: Any, output: Any) -> None:
-            if get_ident() == thread:
-                found.append(last[0] if output is last[1] else output)
-                raise _Reached
+            found.append(last[0] if output is last[1] else output)
+            raise _Reached
 
-        with ExitStack() as hooks, suppress(_Reached):
-            for activation in (one for one in layer.modules() if isinstance(one, FLAT)):
-                hooks.callback(activation.register_forward_hook(keep).remove)
-            hooks.callback(layer.register_forward_hook(end).remove)
+        activations = [(one, keep) for one in layer.modules() if isinstance(one, FLAT)]
+        with suppress(_Reached), heard([*activations, (layer, end)]):
             self.network(image)
         return units(found, layer, image, self.centre)
 
@@ -91,19 +87,18 @@ def layers(net: Any) -> dict[str, int]:
     """The layers of a `Classifier` that can be climbed, in the order in which they are done, with how many units each
     has."""
     found: dict[str, int] = {}
-    thread, image = get_ident(), net.blank(2).requires_grad_()
+    names = {layer: name for name, layer in net.network.named_modules() if name}
+    image = net.blank(2).requires_grad_()
 
-    def see(name: str, layer: nn.Module, output: Any) -> None:
-        if get_ident() == thread and name not in found:
+    def see(layer: nn.Module, inputs: Any, output: Any) -> None:
+        name = names[layer]
+        if name not in found:
             found[name] = 0  # it is the first time that counts
             with suppress(VizkitError):
                 if (values := units(output, layer, image)).requires_grad:
                     found[name] = values.shape[1]
 
-    with ExitStack() as hooks:
-        for name, layer in net.network.named_modules():
-            if name and not isinstance(layer, torch.jit.ScriptModule):  # a program: it takes no hooks
-                hook = layer.register_forward_hook(lambda layer, _, output, name=name: see(name, layer, output))
-                hooks.callback(hook.remove)
+    # A program takes no hooks.
+    with heard((layer, see) for layer in names if not isinstance(layer, torch.jit.ScriptModule)):
         net(image)
     return {name: count for name, count in found.items() if count}

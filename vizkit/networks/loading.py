@@ -5,7 +5,6 @@ import reprlib
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
 import torch
 import torchvision
@@ -143,7 +142,7 @@ def _version(name: str, weights: Any) -> Any:
 
 def _file(version: torchvision.models.Weights) -> Path:
     """Where torch keeps these weights."""
-    return Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(version.url).path).name
+    return Path(torch.hub.get_dir()) / "checkpoints" / Path(version.url).name
 
 
 def _with_weights(name: str, version: torchvision.models.Weights) -> nn.Module:

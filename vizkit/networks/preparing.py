@@ -99,11 +99,8 @@ def nothing_else_runs(network: nn.Module) -> Iterator[None]:
             what = f"{name_of(network)} runs a layer that it does not hold, {name_of(layer)}"
             raise VizkitError(f"{what}. Make it an attribute of the module, self.layer = …, and call that.")
 
-    handle = register_module_forward_pre_hook(check)
-    try:
+    with register_module_forward_pre_hook(check):
         yield
-    finally:
-        handle.remove()
 
 
 def out_of_place(network: nn.Module) -> nn.Module:

@@ -1,7 +1,6 @@
 """All of vizkit with knobs: widgets for JupyterLab, notebooks and Google Colab."""
 
-from .atlas_maker import AtlasMaker
 from .explorer import Explorer
-from .grids import Compare, Gallery
+from .grids import AtlasMaker, Compare, Gallery
 
 __all__ = ["AtlasMaker", "Compare", "Explorer", "Gallery"]

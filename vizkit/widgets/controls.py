@@ -130,9 +130,7 @@ class RegularizerRows(W.VBox):
     def show(self) -> None:
         room = 2 + max((index for index, row in enumerate(self.rows) if row.kind.value != "none"), default=-1)
         self.rows += [self._make("and") for _ in range(len(self.rows), room)]
-        for index, row in enumerate(self.rows):
-            row.layout.display = "" if index < room else "none"
-        self.children = self.rows[self._front :]
+        self.children = self.rows[self._front : room]
 
 
 class ClassPicker(W.VBox):

@@ -1,21 +1,26 @@
-"""Compare and Gallery: several class models side by side, in one batch, from one start, on one timeline."""
+"""Several class models side by side: Compare and Gallery, in one batch, from one start, on one timeline; and
+AtlasMaker, the newest of an atlas."""
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
 import ipywidgets as W
 
 from ..ascent import Ascent, ascend
+from ..atlases.atlas import Atlas
+from ..atlases.folder import Entry
 from ..errors import VizkitError
 from ..networks import Classifier, as_classifier
 from ..recipes import Recipe, as_recipe
 from ..regularization import Regularizer, none, side_by_side
 from .controls import MOST_STEPS, ClassPicker
-from .panel import Frame, RunPanel
+from .panel import Frame, JobPanel, RunPanel
 from .parts import Picture, encode
 
 MOST = 24  # class models in one grid
+NEWEST = 12  # pictures of an atlas that are to be seen
 
 
 class CardPanel(RunPanel):
@@ -27,8 +32,6 @@ class CardPanel(RunPanel):
         self._names, self._recipe = names, recipe
         self.pictures = [Picture() for _ in names]
         self.captions = [W.HTML(caption(name)) for name in names]
-        pairs = zip(self.pictures, self.captions, strict=True)
-        self.cards: list[Any] = [W.VBox(pair).add_class("vizkit-model") for pair in pairs]
         self.steps = self.field(W.BoundedIntText, "Steps", value=recipe.steps, min=0, max=MOST_STEPS)
         self.seed = self.field(W.IntText, "Seed", value=seed)
         self._say("Press Start: all of them grow at once.")
@@ -55,6 +58,11 @@ class CardPanel(RunPanel):
 
 def caption(name: str, score: str = "") -> str:
     return f"<div class=vizkit-caption><b>{escape(name)}</b><br>{score}</div>"
+
+
+def cards(pictures: Sequence[Any], captions: Sequence[Any]) -> list[Any]:
+    """Each picture with its caption."""
+    return [W.VBox(pair).add_class("vizkit-model") for pair in zip(pictures, captions, strict=True)]
 
 
 class Compare(CardPanel):
@@ -90,7 +98,7 @@ class Compare(CardPanel):
         super().__init__(net, [str(name) for name in regularizers], recipe, seed)
         self.picker = ClassPicker(self.field, net, target)
         chosen = W.VBox([self.picker, self.steps, self.seed]).add_class("vizkit-controls")
-        self._arrange_columns(chosen, [*self.cards, self.curve.add_class("vizkit-under")])
+        self._arrange_columns(chosen, [*cards(self.pictures, self.captions), self.curve.add_class("vizkit-under")])
 
     @property
     def targets(self) -> list[int]:
@@ -119,4 +127,52 @@ class Gallery(CardPanel):
         names = [net.labels[index] for index in self.targets]
         super().__init__(net, names, as_recipe(recipe, net).but(**settings), seed, curve=False)  # it would be a tangle
         chosen = W.VBox([self.steps, self.seed]).add_class("vizkit-controls")
-        self._arrange_columns(chosen, [W.Box(self.cards).add_class("vizkit-gallery")])
+        self._arrange_columns(chosen, [W.Box(cards(self.pictures, self.captions)).add_class("vizkit-gallery")])
+
+
+class AtlasMaker(JobPanel):
+    """
+    >>> maker = vizkit.AtlasMaker(vizkit.atlas("shapes", folder / "atlas", steps=3, executor=1))
+    >>> maker.run()
+    Atlas(shapes, 8 of 8 classes, in ...atlas)
+
+    An atlas, live: how far it is, and its newest pictures. Last line of a cell, it shows itself; Start begins, Pause
+    and Stop hold it, and Start goes on from there. `run()` makes all the classes that are left in the cell that calls
+    it, live, too, and returns the atlas; there the kernel's interrupt (■) raises `KeyboardInterrupt`. What is done is
+    kept.
+    """
+
+    def __init__(self, atlas: Atlas) -> None:
+        super().__init__()
+        self.atlas = atlas
+        self._newest = deque(list(atlas.entries.values())[: -NEWEST - 1 : -1], NEWEST)  # of an earlier run
+        self._shown: list[Entry] = []
+        self.start.tooltip = "Make what is missing"
+        self.pictures, self.captions = [Picture() for _ in range(NEWEST)], [W.HTML() for _ in range(NEWEST)]
+        self._arrange([*self._driver(), W.Box(cards(self.pictures, self.captions)).add_class("vizkit-gallery")])
+
+    def _begin(self) -> Iterator[Any]:
+        self._from_here(self.atlas)
+        return self._steps()
+
+    def _steps(self) -> Iterator[Entry | None]:
+        """What is done, as it comes; nothing, often enough that clicks are heard."""
+        while self.atlas.step < self.atlas.steps:
+            if entry := self.atlas.poll(0.05):
+                self._newest.appendleft(entry)
+            yield entry
+
+    def _end(self, steps: Any) -> None:
+        self.atlas.close()
+        self._say(f"To search and to sort what is done, open {self.atlas.page} in a browser.")
+
+    def _render(self) -> None:
+        super()._render()
+        done, total = self.atlas.step, self.atlas.steps
+        self.start.disabled = self.loop.busy or done >= total
+        self._show_progress(done, total, self.atlas.device, "picture")
+        for place, entry in enumerate(newest := list(self._newest)):
+            if newest != self._shown and not entry.failure:
+                self.pictures[place].show(encode(self.atlas.picture(entry.index)), f"class model of {entry.label}")
+            self.captions[place].value = caption(entry.label, entry.failure or f"score {entry.score:.1f}")
+        self._shown = newest

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 from warnings import catch_warnings, simplefilter
+from weakref import WeakSet
 
 import ipywidgets as W
 from IPython import get_ipython
@@ -19,9 +20,7 @@ from ..errors import VizkitError
 from ..images import Pictures
 from ..networks import Classifier
 from ..saved import write_whole
-from .cells import replace_panels_of_this_cell
-from .curves import Curves
-from .parts import Page, download_link, error_text, note, unused_name
+from .parts import Curves, Page, download_link, error_text, note, unused_name
 from .run_loop import RunLoop
 from .words import HELP
 
@@ -37,6 +36,8 @@ class JobPanel(W.VBox):
         super().__init__()
         self.loop = RunLoop(self._publish)
         self.loops = [self.loop]  # and those of what a job has to wait for
+        self._job: Any = None  # what is made, and knows its step
+        self._begun = 0  # the step at which it was last started, or went on
         self._in_cell = False  # whether the run is that of a cell, whose clicks wait for its end
         replace_panels_of_this_cell(self)
         self._wide = W.Layout(width="auto")
@@ -71,7 +72,7 @@ class JobPanel(W.VBox):
             self._in_cell = False
             self._end(steps)
             self._publish()
-        return steps
+        return self._job
 
     def field(self, kind: type, label: str, **traits: Any) -> Any:
         """A control with its label at the left, as wide as its column. All share a layout: each is a channel of its own
@@ -103,6 +104,12 @@ class JobPanel(W.VBox):
         self.children = [Page(layout={"display": "none"}), *parts, *clocks]
         self._publish()
 
+    def _from_here(self, job: Any) -> Any:
+        """The job, which is what is made from now on."""
+        self._job, self._begun = job, job.step
+        self._say("")
+        return job
+
     def _end(self, steps: Any) -> None:
         """Nothing, unless a subclass says so."""
 
@@ -130,9 +137,9 @@ class JobPanel(W.VBox):
                 self._say(error_text(loop.error), alert=True)
                 loop.error = None  # it is said once
 
-    def _show_progress(self, done: int, total: int, place: str, begun: int = 0, what: str = "step") -> None:
-        """How far the job is, in steps, or what they are; `begun` is where this run of it began."""
-        left = self.loop.worked / max(done - begun, 1) * (total - done)
+    def _show_progress(self, done: int, total: int, place: str, what: str = "step") -> None:
+        """How far the job is, in steps, or what they are."""
+        left = self.loop.worked / max(done - self._begun, 1) * (total - done)
         duration = f"{left:.0f} s" if left < 100 else f"{left / 60:.0f} min"
         ends = "; ■ ends this cell" if self._in_cell else ""
         texts = {"ready": f"{total - done} {what}s to go on {place}" if total else ""}
@@ -183,6 +190,26 @@ class JobPanel(W.VBox):
             self._end(steps)
 
 
+def replace_panels_of_this_cell(panel: Any) -> None:
+    """Closes what an earlier run of the same cell has left; panels of one run of a cell live side by side. The shell
+    remembers them, each as long as it lives: outside a cell nobody does."""
+    shell = get_ipython()
+    parent = getattr(shell, "parent_header", None) or {}
+    cell = parent.get("metadata", {}).get("cellId") or parent.get("content", {}).get("code")
+    if not cell:
+        return
+    run, cells = parent.get("header", {}).get("msg_id"), vars(shell).setdefault("_vizkit_panels", {})
+    if cells.get(cell, (run,))[0] != run:
+        for old in cells.pop(cell)[1]:
+            old.close()
+            # Out keeps what the last line of a cell gave: of a closed panel it need not.
+            for number in [number for number, output in shell.user_ns["_oh"].items() if output is old]:
+                del shell.user_ns["_oh"][number]
+                for kept in (shell.user_ns, shell.user_ns_hidden):
+                    kept.pop(f"_{number}", None)
+    cells.setdefault(cell, (run, WeakSet()))[1].add(panel)
+
+
 def close(widget: Any) -> None:
     """Closes a widget with all that it is made of, layouts and styles, whether it has found its place or not."""
     W.Widget.close(widget)
@@ -228,7 +255,6 @@ class RunPanel(JobPanel):
         self.save_gif = self._button("Save GIF", "film", "The whole run as an animation", self._save, "gif")
         self.show_code = self._button("Show the code", "code", "Python that makes exactly this picture", self._on_code)
         self.curve: Any = Curves("class score") if curve else None
-        self._begun = 0  # the step at which it was last started, or went on
         self._still: Any = None  # the picture in the notebook's file, once the widget is on a page
         self._names: list[str] = []  # of the images, for the curve; without any, it shows the class labels
 
@@ -251,9 +277,7 @@ class RunPanel(JobPanel):
         self.ascent.quiet = True  # what it has to say, the panel says
         self._shown = None
         self._show_start(self.ascent)
-        self._begun = 0
-        self._say("")
-        return self.ascent
+        return self._from_here(self.ascent)
 
     @property
     def _can_go_on(self) -> bool:
@@ -261,12 +285,10 @@ class RunPanel(JobPanel):
 
     def _begin_again(self) -> Ascent:
         """The same picture, carried further by as many steps as the knob says, with the knobs as they are now."""
-        ascent = self.ascent
-        assert ascent is not None  # it can go on
+        ascent = self._job
         ascent.turn(**self._live() | {"steps": ascent.step + self._live()["steps"]})
-        self._begun, self._following = ascent.step, True
-        self._say("")
-        return ascent
+        self._following = True
+        return self._from_here(ascent)
 
     def _end(self, ascent: Ascent) -> None:
         with suppress(Exception):  # what is wrong with it, the step that failed has said
@@ -306,7 +328,7 @@ class RunPanel(JobPanel):
                 self._shown = Frame(ascent, step, history[step], frames[step])
                 self._show_frame(self._shown)
             self._draw_curve(ascent)
-        self._show_progress(ascent.step, ascent.steps, str(ascent.net.device), self._begun)
+        self._show_progress(ascent.step, ascent.steps, str(ascent.net.device))
         if self.code.value:
             self._show_code()
 
