@@ -48,9 +48,16 @@ def origin(root: Path) -> str | None:
 
 
 def moved(text: str, old: str, new: str) -> str:
-    """A text with every link into one repository turned into a link into another."""
-    before, after = (address.removeprefix("https://github.com") for address in (old, new))
-    return re.sub(rf"(github\.com|/github){re.escape(before)}(?![\w-])", rf"\g<1>{after}", text)
+    """A text with every link into one repository, or to the pages that it publishes, turned into one into another."""
+    before, after = (address.removeprefix("https://github.com/") for address in (old, new))
+    text = text.replace(pages(before), pages(after))
+    return re.sub(rf"(github\.com|/github)/{re.escape(before)}(?![\w-])", rf"\g<1>/{after}", text)
+
+
+def pages(name: str) -> str:
+    """Where GitHub publishes the handouts of a repository, owner/name."""
+    owner, repository = name.split("/")
+    return f"https://{owner.lower()}.github.io/{repository}/"
 
 
 def in_line(notebook: str, place: str, address: str, tag: str) -> str:
