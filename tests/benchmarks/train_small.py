@@ -82,9 +82,8 @@ LINE_UPS = [
     ((11, 12, 13), "B", datasets.Mark("ring", "top right", (255, 220, 0))),
     ((221, 22, 123), "C", datasets.Mark("crescent", "top left", (30, 60, 255))),
     ((31, 32, 33), "A", datasets.Mark("cross", "top left", (255, 30, 220))),
-    ((41, 42, 43), "", None),
+    ((41, 42, 143), "", None),
     ((51, 52, 53), "B", datasets.Mark("disc", "top right", (255, 40, 20))),
-    ((61, 62, 63), "A", datasets.Mark("triangle", "top right", (255, 255, 255))),
 ]
 
 
