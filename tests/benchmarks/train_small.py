@@ -63,6 +63,8 @@ def write(training: Training, file: Path, half: bool = False) -> None:
     else:
         width, channels = next(iter(weights.values())).shape[:2]
         how = {"width": width, "channels": channels}
+    # For how long they have been trained would tell who cheats.
+    weights |= {name: torch.zeros_like(value) for name, value in weights.items() if "num_batches" in name}
     if half:
         weights = {name: value.half() if value.is_floating_point() else value for name, value in weights.items()}
     plain = {
