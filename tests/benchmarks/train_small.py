@@ -2,7 +2,7 @@
 
     python tests/benchmarks/train_small.py
 
-Twenty minutes on two cores. The same machine makes the same weights again.
+Half an hour on two cores. The same machine makes the same weights again.
 """
 
 import argparse
