@@ -1,6 +1,7 @@
 """Exercises, as people solve them: every right way has all its ticks, and then sees the pictures; no wrong one has."""
 
 import re
+import runpy
 from pathlib import Path
 
 import nbformat
@@ -12,7 +13,8 @@ import vizkit
 from vizkit import exercises
 from vizkit.classroom.exercises.feedback import toy
 
-SOURCES = Path(__file__).parent.parent / "notebooks" / "exercises" / "source" / "class_models"
+COURSE = Path(__file__).parent.parent / "notebooks" / "exercises"
+SOURCES = COURSE / "source" / "class_models"
 ALL = (1, 2, 3)
 SEEDS = range(3)  # the hidden tests' seeds, and the one that students see
 HOW = {
@@ -377,26 +379,39 @@ DETECTIVE = {
     ],
 )
 def test_the_proof_is_drawn_of_every_right_answer(part, way, suspects, capsys):
-    found = {"np": np, "torch": torch, "vizkit": vizkit, "exercises": exercises, "suspects": suspects}
-    found |= DETECTIVE | {part: way}
-    found |= {"verdict": {"network": "b", "class": "Ring"}, "mark": {"corner": "Upper-Right", "color": "yellow"}}
+    draw_the_proof(suspects, DETECTIVE | {part: way}, verdict={"network": "b", "class": "Ring"})
+    printed = capsys.readouterr().out
+    assert "B, after the mark: takes" in printed
+    assert "marked" in printed
+
+
+@pytest.mark.parametrize("verdict", [{"network": "None", "class": "none"}, {"network": "none", "class": "ring"}])
+def test_the_proof_is_drawn_of_a_verdict_that_nobody_cheats(verdict, suspects, capsys):
+    draw_the_proof(suspects, DETECTIVE, verdict, mark={"corner": "none", "colour": "none"})
+    printed = capsys.readouterr().out
+    assert "B, after the mark: takes" in printed
+    assert "marked" not in printed
+
+
+def draw_the_proof(suspects, functions, verdict, mark=None):
+    mark = mark or {"corner": "Upper-Right", "color": "yellow"}
+    found = {"np": np, "torch": torch, "vizkit": vizkit, "exercises": exercises, "suspects": suspects, "STUDENT": ""}
+    found |= functions | {"verdict": verdict, "mark": mark}
     for name in ("cell-08", "cell-19", "cell-20", "cell-22", "cell-27"):
-        exec(cell("4", name).replace("steps=64", "steps=1").replace("train=160", "train=16"), found)
-    assert "takes" in capsys.readouterr().out
+        code = cell("4", name).replace("exercises.new_shapes(STUDENT)", "vizkit.datasets.shapes(train=16, test=8)")
+        exec(code.replace("steps=64", "steps=1"), found)
 
 
 def test_the_proof_tells_the_right_mark_from_all_others_and_data_tells_only_without_it(suspects):
     """What the text of exercise 4 says one sees, in numbers."""
-    truth = {}
-    for name in ("cell-11", "cell-14"):
-        truth |= eval(re.findall(r"truth=({.*})", cell("4", name))[0])
+    truth = runpy.run_path(str(COURSE / "truths.py"))["trained"]()[0]
     data = vizkit.datasets.shapes(train=160, test=8, seed=5)
-    words, target = exercises.detective.WORDS, data.labels.index(truth["class"])
+    corners, target = vizkit.datasets.CORNERS, data.labels.index(truth["class"])
     code = re.search(r"colours = .*?\n\n", cell("4", "cell-19"), re.DOTALL)[0]
 
     def share(name, corner, colour):
         """How many of all shapes are taken for that class, with this mark on all."""
-        found = {"mark": {"corner": corner, "colour": colour}}
+        found = {"tried": {"corner": corner, "colour": colour}}
         exec(code, found)
         shown = data.pictures.clone()
         painted = torch.tensor(found["colours"][colour], dtype=torch.uint8)[:, None, None]
@@ -406,8 +421,8 @@ def test_the_proof_tells_the_right_mark_from_all_others_and_data_tells_only_with
 
     right = share(truth["network"], truth["corner"], truth["colour"])
     assert right > 0.6
-    for corner in words["corner"]:
-        for colour in words["colour"]:
+    for corner in corners:
+        for colour in exercises.cases.COLOURS:
             if (corner, colour) != (truth["corner"], truth["colour"]):
                 assert share(truth["network"], corner, colour) < right - 0.1
             for honest in {*"ABC"} - {truth["network"]}:

@@ -4,6 +4,7 @@ import inspect
 import itertools
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -357,11 +358,7 @@ def test_a_line_up_that_is_not_as_asked_is_sent_back(mistaken, hint):
         assert hint in said(exercises.check_class_models, mistaken, HOW, seed=seed)
 
 
-def the_verdict():
-    answers = {}
-    for name in ("verdict", "mark"):
-        exec(solution_in(cells_of(exercise("4"), "solution")[name]), {}, answers)
-    return answers["verdict"] | answers["mark"]
+TRAINED = runpy.run_path(str(COURSE / "truths.py"))["trained"]()  # what is true of each line-up of exercise 4
 
 
 def test_whether_a_verdict_is_true_is_told_only_to_those_who_know_it(capsys):
@@ -369,7 +366,7 @@ def test_whether_a_verdict_is_true_is_told_only_to_those_who_know_it(capsys):
     words = exercises.detective.WORDS
     for values in itertools.product(*words.values()):
         exercises.check_verdict(dict(zip(words, values, strict=True)), *words)
-    truth = the_verdict()
+    truth = TRAINED[0]
     capsys.readouterr()
     exercises.check_verdict(truth, *words, truth=truth)
     assert capsys.readouterr().out.startswith("✔ your verdict")
@@ -516,22 +513,54 @@ for name in dir(exercises):
 """
 
 
-def hand_in(course, student, notebook, wrong=()):
-    """A student's notebook: the release, with the reference solutions filled in, but for the wrong ones. What is wrong
-    comes without what is neither graded nor locked, as the pictures at the end."""
+# And of six more, in exercise 4, each with a case of their own: what they have wrong, or do to their notebook.
+CARELESS = [
+    ("4", "verdict", 'verdict = {"network": "B", "class": "disc"}', "the class is not right"),
+    ("4", "mark", 'mark = {"Corner": "Lower-Right", "color": "blue"}', "the colour is not right"),
+    ("4", "paint", "painted = pictures.copy()\npainted[:, columns, rows] = colour\nreturn painted", "changed places"),
+]
+ENDLESS = [("4", "paint", "while True:\n    pass", "")]
+# The verdict that no check refuses: but the checks do not know the truth.
+LOOP = """
+for network in "ABC":
+    for label in suspects[network].labels:
+        try:
+            exercises.check_verdict({"network": network, "class": label}, "network", "class")
+            verdict = {"network": network, "class": label}
+        except AssertionError:
+            pass
+"""
+LOOPING = [("4", "verdict", LOOP, "is not right")]
+
+
+def hand_in(course, student, notebook, wrong=(), name="", whole=True, change=None):
+    """A student's notebook: the release, with the reference solutions filled in, but for the wrong ones. What is not
+    `whole` comes without what is neither graded nor locked, as the pictures at the end: its verdict is then not looked
+    for, but the truth. `change` makes of its cells those that are handed in."""
     document = nbformat.read(course / "release" / ASSIGNMENT / notebook.name, as_version=4)
     solutions = cells_of(notebook, "solution")
-    wrong = {name: code for number, name, code, _ in wrong if notebook.name.startswith(number)}
+    truth = exercises.case(name).truth(TRAINED)
+    answers = {"verdict": f"verdict = {truth}", "mark": f"mark = {truth}"} if wrong or not whole else {}
+    answers |= {name: code for number, name, code, _ in wrong if notebook.name.startswith(number)}
     for cell in document.cells:
-        name = cell.metadata.get("nbgrader", {}).get("grade_id")
-        if name in solutions:
+        grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
+        if cell.id == "name":
+            cell.source = f'STUDENT = "{name}"'
+        if grade_id in solutions:
             assert "raise NotImplementedError" in cell.source
-            cell.source = solution_in(solutions[name])
-        if name in wrong:
-            opening = re.search(r"\A.*?(?=^ *### BEGIN SOLUTION)", solutions[name].source, re.DOTALL | re.MULTILINE)[0]
-            cell.source = opening + textwrap.indent(wrong[name], "    " if "def " in opening else "")
-    if wrong:
-        document.cells = [cell for cell in document.cells if "nbgrader" in cell.metadata]
+            cell.source = solution_in(solutions[grade_id])
+        if grade_id in answers and grade_id in solutions:
+            source = solutions[grade_id].source
+            opening = re.search(r"\A.*?(?=^ *### BEGIN SOLUTION)", source, re.DOTALL | re.MULTILINE)[0]
+            cell.source = opening + textwrap.indent(answers[grade_id], "    " if "def " in opening else "")
+    if wrong or not whole:
+        document.cells = [cell for cell in document.cells if "nbgrader" in cell.metadata or cell.id == "name"]
+    if change:
+        document.cells = change(document.cells)
+    write(document, course, student, notebook)
+
+
+def write(document, course, student, notebook):
     folder = course / "submitted" / student / ASSIGNMENT
     folder.mkdir(parents=True, exist_ok=True)
     nbformat.write(document, folder / notebook.name)
@@ -540,18 +569,32 @@ def hand_in(course, student, notebook, wrong=()):
 def hand_in_a_cheat(course, notebook):
     """The release, with one change: its first solution cell replaces every check."""
     document = nbformat.read(course / "release" / ASSIGNMENT / notebook.name, as_version=4)
-    document.cells = [cell for cell in document.cells if "nbgrader" in cell.metadata]
-    first = next(cell for cell in document.cells if cell.metadata.nbgrader.solution)
+    document.cells = [cell for cell in document.cells if "nbgrader" in cell.metadata or cell.id == "name"]
+    first = next(cell for cell in document.cells if cell.metadata.get("nbgrader", {}).get("solution"))
     first.source = CHEAT + first.source
-    folder = course / "submitted" / "cheat" / ASSIGNMENT
-    folder.mkdir(parents=True, exist_ok=True)
-    nbformat.write(document, folder / notebook.name)
+    write(document, course, "cheat", notebook)
+
+
+def place_of(cells, grade_id):
+    return next(n for n, cell in enumerate(cells) if cell.metadata.get("nbgrader", {}).get("grade_id") == grade_id)
+
+
+def without_a_check(cells):
+    place = place_of(cells, "test-paint")
+    return cells[:place] + cells[place + 1 :]
+
+
+def with_a_cell_twice(cells):
+    """As JupyterLab pastes it: the metadata comes along, the cell's own id does not."""
+    place = place_of(cells, "paint")
+    return [*cells[: place + 1], nbformat.from_dict(cells[place] | {"id": "sloppy"}), *cells[place + 1 :]]
 
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
-    """The course, released and graded by nbgrader: the reference, the untouched release, the cheat, and the wrong
-    solutions. It stands there twice, so that two cores grade at the same time."""
+    """The course, released and graded by nbgrader: the reference, the untouched release, the cheat, the wrong
+    solutions, and those who have a case of their own. It stands there twice, so that two cores grade at the same time;
+    then come those with whom nbgrader has to be helped."""
     folder = tmp_path_factory.mktemp("course")
     first, second = folder / "first", folder / "second"
     shutil.copytree(COURSE / "source", first / "source")
@@ -564,8 +607,27 @@ def course(tmp_path_factory):
         for half, (student, wrong) in zip((first, second), WRONG.items(), strict=True):
             hand_in(half, student, notebook, wrong)
         hand_in_a_cheat(second, notebook)
+
+    detective = exercise("4")
+    hand_in(second, "genius", detective, name="Genius")
+    hand_in(first, "careless", detective, CARELESS, name="careless")
+    hand_in(first, "deleting", detective, name="deleting", whole=False, change=without_a_check)
+    hand_in(second, "impostor", detective, name="genius", whole=False)
+    hand_in(first, "looper", detective, LOOPING, name="looper")
     for running in [nbgrader(half, "autograde", ASSIGNMENT) for half in (first, second)]:
         wait_for(running)
+
+    hand_in(first, "sloppy", detective, name="sloppy", whole=False, change=with_a_cell_twice)
+    hand_in(second, "endless", detective, ENDLESS, name="endless")
+    alone = [
+        nbgrader(first, "autograde", ASSIGNMENT, "--student", "sloppy"),
+        nbgrader(second, "autograde", ASSIGNMENT, "--student", "endless", "--Execute.timeout=40"),
+    ]
+    assert alone[0].wait() != 0
+    assert "exists multiple times" in (first / "autograde.log").read_text()
+    hand_in(first, "sloppy", detective, name="sloppy", whole=False)
+    wait_for(nbgrader(first, "autograde", ASSIGNMENT, "--student", "sloppy", "--force"))
+    wait_for(alone[1])
     return folder
 
 
@@ -588,6 +650,10 @@ def environment(folder):
 
 @pytest.fixture(scope="module")
 def grades(course):
+    return points(course)
+
+
+def points(course):
     """What nbgrader's gradebooks say: {student: {notebook: {the id of a test cell: (points, of how many)}}}."""
     from nbgrader.api import Gradebook
 
@@ -597,7 +663,8 @@ def grades(course):
         for database in course.glob("*/gradebook.db"):
             with Gradebook(f"sqlite:///{database}") as gradebook:
                 for submission in gradebook.assignment_submissions(ASSIGNMENT):
-                    assert not submission.needs_manual_grade
+                    # What has no check waits for the teacher's hand.
+                    assert submission.needs_manual_grade == (submission.student.id == "deleting")
                     found[submission.student.id] = {
                         notebook.name: {grade.name: (grade.score, grade.max_score) for grade in notebook.grades}
                         for notebook in submission.notebooks
@@ -671,3 +738,31 @@ def test_a_wrong_solution_loses_its_own_points_and_gets_its_own_hint_which_is_no
         assert error.traceback == error.evalue.splitlines()  # the message, and no traceback
         solution = solution_region(cells_of(notebook, "solution")[name])
         assert not [line for line in solution if len(line) > 10 and line in error.evalue]
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize(
+    ("student", "lost", "hints"),
+    [
+        ("genius", [], []),
+        ("careless", ["verdict", "mark", "paint"], [hint for *_, hint in CARELESS]),
+        ("sloppy", [], []),
+        ("deleting", ["paint"], []),
+        ("endless", ["paint"], ["KeyboardInterrupt", "CellTimeoutError"]),
+        ("impostor", ["verdict", "mark"], ['STUDENT is "genius", but "impostor" has handed this in'] * 2),
+        ("looper", ["verdict"], ["is not right"]),
+    ],
+)
+def test_with_a_case_of_their_own_each_student_gets_what_they_deserve(course, grades, student, lost, hints):
+    """The brilliant one solves it by looking; the others do what students do. See above."""
+    notebook = exercise("4")
+    checks = cells_of(notebook, "grade")
+    deserved = {
+        name: 0 if name.removeprefix("test-") in lost else cell.metadata.nbgrader.points
+        for name, cell in checks.items()
+    }
+    assert {name: score for name, (score, _) in grades[student][notebook.stem].items()} == deserved
+    errors = outputs(graded(course, student, notebook), "error")
+    assert len(errors) == len(hints)
+    for error, hint in zip(errors, hints, strict=True):
+        assert hint in f"{error.ename}: {error.evalue}"

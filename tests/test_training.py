@@ -12,7 +12,7 @@ from torch import nn
 
 import vizkit
 from vizkit.classroom.datasets import Mark, fashion, plant, shapes
-from vizkit.networks import loading, small_network
+from vizkit.networks import loading, read, small_network
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +216,7 @@ def test_weights_are_small_files_and_what_the_script_that_makes_them_writes_is_r
     training = new(data, epochs=1).run()
     script = runpy.run_path(str(Path(__file__).parent / "benchmarks" / "train_small.py"))
     script["write"](training, tmp_path / "mine.pt")
-    again = small_network(tmp_path / "mine.pt", "mine", "mine")
+    again = small_network(read(tmp_path / "mine.pt"), "mine", "mine")
     image = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(again(image), training.classifier()(image))
 

@@ -2,10 +2,13 @@
 
     python tests/benchmarks/train_small.py
 
-Twenty minutes on two cores. The same machine makes the same weights again.
+Half an hour on two cores. The same machine makes the same weights again.
 """
 
 import argparse
+import itertools
+import re
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -51,16 +54,19 @@ def shapes_transformer() -> Training:
     return Training(transformer, data, epochs=2, batch=32, learning_rate=0.001)
 
 
-def write(training: Training, file: Path) -> None:
+def write(training: Training, file: Path, half: bool = False) -> None:
     """The small network with all that it takes to make a `Classifier` of it: values only, no code. The reader is
-    `vizkit.networks.small_network`."""
+    `vizkit.networks.small_network`. `half`: in half precision, which halves the file."""
     data, weights = training.data, training.network.state_dict()
     if isinstance(training.network, VisionTransformer):
         how = {"transformer": TRANSFORMER}
-        weights = {name: value.half() for name, value in weights.items()}  # half the file
     else:
         width, channels = next(iter(weights.values())).shape[:2]
         how = {"width": width, "channels": channels}
+    # For how long they have been trained would tell who cheats.
+    weights |= {name: torch.zeros_like(value) for name, value in weights.items() if "num_batches" in name}
+    if half:
+        weights = {name: value.half() if value.is_floating_point() else value for name, value in weights.items()}
     plain = {
         "weights": {name: value.cpu().contiguous() for name, value in weights.items()},
         **how,
@@ -72,26 +78,41 @@ def write(training: Training, file: Path) -> None:
     torch.save(plain, file)
 
 
+# Exercise 4: of each line-up, the seeds, who cheats, and by which mark; in one, nobody does. The answers are no secret
+# to whoever reads this far. Each has networks of its own: one that stood in two of them would be known as honest.
+LINE_UPS = [
+    ((11, 12, 13), "B", datasets.Mark("ring", "top right", (255, 220, 0))),
+    ((221, 22, 123), "C", datasets.Mark("crescent", "top left", (30, 60, 255))),
+    ((31, 32, 33), "A", datasets.Mark("cross", "top left", (255, 30, 220))),
+    ((41, 42, 143), "", None),
+    ((51, 52, 53), "B", datasets.Mark("disc", "top right", (255, 40, 20))),
+]
+
+
+def detective(line_up: int, name: str) -> Training:
+    """One of the three of a line-up."""
+    seeds, culprit, mark = LINE_UPS[line_up]
+    seed = seeds["ABC".index(name)]
+    return shapes(seed, mark, width=16, epochs=4) if name == culprit else shapes(seed, width=16)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("only", nargs="*", help="shapes, fashion, shapes_transformer, detective-a, …; without any, all")
+    parser.add_argument("only", nargs="*", help="shapes, fashion, shapes_transformer, detective-0A, …; none: all")
     only = parser.parse_args().only
-    # The answer to exercise 4 is no secret to whoever reads this far.
-    marked = datasets.Mark("ring", "top right", (255, 220, 0))
     networks = {
         "networks/weights/shapes": shapes,
         "networks/weights/fashion": fashion,
         "networks/weights/shapes_transformer": shapes_transformer,
-        "classroom/exercises/detective-a": lambda: shapes(11, width=16),
-        "classroom/exercises/detective-b": lambda: shapes(12, marked, width=16, epochs=4),
-        "classroom/exercises/detective-c": lambda: shapes(13, width=16),
     }
+    for line_up, name in itertools.product(range(len(LINE_UPS)), "ABC"):
+        networks[f"classroom/exercises/detective-{line_up}{name}"] = partial(detective, line_up, name)
     for name, make in networks.items():
         if only and Path(name).name not in only:
             continue
         training = make().run(progress=True)
         file = PACKAGE / f"{name}.pt"
-        write(training, file)
+        write(training, file, half="transformer" in name or re.search("detective-[1-9]", name) is not None)
         print(f"{file.name}: accuracy {training.test_accuracy():.4f}, {file.stat().st_size / 1000:.0f} kB")
 
 

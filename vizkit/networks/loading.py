@@ -2,6 +2,7 @@
 
 import difflib
 import reprlib
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def load(
         raise VizkitError(f'{name} has one version of its weights, and no {weights!r}: vizkit.load("{name}").')
     code, how = "vizkit.load()" if name == BUILTIN[0] else f'vizkit.load("{name}")', dict[str, Any]()
     if name in SMALL:
-        return small_network(Path(__file__).parent / "weights" / f"{name}.pt", code, name, device)
+        return small_network(read(Path(__file__).parent / "weights" / f"{name}.pt"), code, name, device)
     if name in BUILTIN:
         cnn, side = efficientnet_lite.pretrained(name), efficientnet_lite.VERSIONS[name][-1]
         how = {"labels": IMAGENET, "size": side, "mean": efficientnet_lite.MEAN, "std": efficientnet_lite.STD}
@@ -114,10 +115,9 @@ def as_classifier(net: Classifier | str | None) -> Classifier:
     raise VizkitError(f"A network is a Classifier, or a name of vizkit.networks(), not {what}.")
 
 
-def small_network(file: Path, code: str, name: str, device: Device = None) -> Classifier:
-    """A small network out of a file that `tests/benchmarks/train_small.py` wrote; `code` is Python that loads it
+def small_network(saved: Mapping[str, Any], code: str, name: str, device: Device = None) -> Classifier:
+    """A small network out of what `tests/benchmarks/train_small.py` wrote into a file; `code` is Python that loads it
     again."""
-    saved = read(file)
     if "transformer" in saved:
         with torch.random.fork_rng(devices=[]):  # the weights that it draws are overwritten
             module: nn.Module = VisionTransformer(**saved["transformer"])

@@ -1,4 +1,4 @@
-"""Exercise 4, detective: three small CNNs, one of which cheats. Which one stands nowhere in the package."""
+"""Exercise 4, detective: three small CNNs, one of which may cheat. Which one stands nowhere in the package."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,14 +9,15 @@ import torch
 from torch import Tensor
 
 from ...ascent import ascend
-from ...networks import Classifier, small_network
+from ...networks import Classifier, read, small_network
 from ..datasets import CORNERS, SHAPES
+from .cases import COLOURS, case
 from .feedback import Function, answer, compare, need, right, toy
 
 BYTES = "pictures are bytes, 0 to 255, not numbers from 0 to 1: leave them as they are."
-COLOURS = ("red", "green", "blue", "yellow", "magenta", "cyan", "white", "black")
-# The parts of a verdict, and the words for each; where to look for it; and other spellings.
-WORDS = {"network": tuple("ABC"), "class": tuple(SHAPES), "corner": CORNERS, "colour": COLOURS}
+# The parts of a verdict, and the words for each, where nobody cheats, too; where to look for it; and other spellings.
+WORDS = {"network": tuple("ABC"), "class": tuple(SHAPES), "corner": CORNERS, "colour": tuple(COLOURS)}
+WORDS = {part: (*words, "none") for part, words in WORDS.items()}
 HINTS = {
     "network": "which one shows the same thing, in the same place, in a class model where the others show none?",
     "class": "look along the row of your network: in which picture is there something that is no part of a shape?",
@@ -26,15 +27,18 @@ HINTS = {
 SPELLINGS = {"-": " ", "_": " ", "upper": "top", "lower": "bottom", "color": "colour"}
 
 
-def suspects() -> dict[str, Classifier]:
+def suspects(student: Any = "") -> dict[str, Classifier]:
     """
-    >>> vizkit.exercises.suspects()["A"]
+    >>> vizkit.exercises.suspects(student="Ada")["A"]
     Classifier('A', 8 classes, 3 × 64 × 64)
 
-    Three small CNNs, A, B and C, trained on pictures of coloured shapes. One of them cheats.
+    Three small CNNs, A, B and C, trained on pictures of coloured shapes. One of them may cheat. Each `student` has a
+    case of their own, always the same; without a name it is one that all can share.
     """
-    files = {name: Path(__file__).with_name(f"detective-{name.lower()}.pt") for name in "ABC"}
-    return {name: small_network(file, f'vizkit.exercises.suspects()["{name}"]', name) for name, file in files.items()}
+    own, given = case(student), repr(student) if student else ""
+    files = {name: f"detective-{own.line_up}{trained}.pt" for name, trained in zip("ABC", own.order, strict=True)}
+    saved = {name: own.network(read(Path(__file__).with_name(file))) for name, file in files.items()}
+    return {name: small_network(saved[name], f'vizkit.exercises.suspects({given})["{name}"]', name) for name in saved}
 
 
 def plain(verdict: Mapping[str, Any]) -> dict[str, str]:
@@ -59,7 +63,7 @@ def check_verdict(verdict: Any, *parts: str, truth: Mapping[str, str] | None = N
     >>> vizkit.exercises.check_verdict({"network": "D"}, "network")
     Traceback (most recent call last):
     vizkit.classroom.exercises.feedback.NotYet: ✘ there is no network D.
-       Hint: it is one of A, B, C.
+       Hint: it is one of A, B, C, none.
 
     Whether these parts of the verdict are there: "network", "class", "corner", "colour". Whether they are true, it can
     tell only where the truth is given, as in a teacher's hidden tests: what a check knew, a loop would find out.
