@@ -23,7 +23,7 @@ import latex2mathml.converter
 import nbformat
 from nbconvert import HTMLExporter
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page
 from pygments.formatters import HtmlFormatter
 
 ROOT = Path(__file__).parent.parent
@@ -32,9 +32,22 @@ from browsers import Lab, chromium_page, jupyter  # noqa: E402
 
 LESSONS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
 PICTURES = ROOT / "notebooks" / "pictures" / "lessons"
-# The picture of each lesson that stands in the README, by its place among the pictures of the page.
-STRIPS = dict.fromkeys((path.stem for path in LESSONS), 0)
+# The picture of each lesson that stands in the README: its place among those of the page, and which part of its height.
+STRIPS = {
+    "00_explore": (1, 0, 1),
+    "01_class_models": (5, 0, 1),
+    "02_regularizers": (2, 0, 1),
+    "03_score_or_probability": (2, 0, 1),
+    "04_gallery": (1, 0, 1 / 3),
+    "05_better_pictures": (2, 0, 1),
+    "06_your_own_cnn": (5, 0, 1),
+    "07_catch_the_shortcut": (2, 0, 1),
+    "08_inside": (6, 1 / 2, 1),
+    "09_atlas": (6, 0, 1 / 2),
+}
 WIDGET = "application/vnd.jupyter.widget-view+json"
+RESTS = """() => [...document.querySelectorAll(".vizkit button")].every(
+    (button) => button.disabled || button.textContent.trim() !== "Stop")"""
 PAGE = Path(__file__).with_name("handout.html").read_text(encoding="utf-8")
 
 
@@ -49,32 +62,35 @@ def executed(path: Path, page: Page, address: str, folder: Path) -> nbformat.Not
         asked[place] = [seen(one) for one in cells.nth(place).locator(".vizkit").all() if one.is_visible()]
     waiting = page.locator(".vizkit", has=page.locator(".vizkit-invitation:visible"))
     while waiting.count():  # an Explorer that nobody has started
-        explorer = waiting.first
-        explorer.get_by_role("button", name="Start").click()
-        expect(explorer.get_by_role("button", name="Stop")).to_be_enabled()
-        expect(page.get_by_role("button", name="Stop").and_(page.locator(":enabled"))).to_have_count(0)
+        waiting.first.get_by_role("button", name="Start").click()
+        page.wait_for_timeout(1000)
+        page.wait_for_function(RESTS, timeout=600_000)
     page.wait_for_timeout(3000)  # as long as the last pictures may be on their way
     page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
     page.wait_for_timeout(1000)
     document = nbformat.read(folder / path.name, as_version=4)
     document.metadata.pop("widgets", None)
-    later = Counter(widget.model_id for cell in document.cells for widget in widgets(cell))
+    model_ids = Counter(widget.model_id for cell in document.cells for widget in widgets(cell))
     for place, cell in enumerate(document.cells):
-        for number, output in enumerate(cell.get("outputs", [])):
+        areas = cells.nth(place).locator(".jp-OutputArea-child")
+        for number, output in reversed(list(enumerate(cell.get("outputs", [])))):
             if output.output_type == "error":
                 raise SystemExit(f"{path.name}, cell {place}: {output.ename}: {output.evalue}")
             data = output.get("data", {})
             if "image/gif" in data:  # which nbconvert does not know
                 alt = output.metadata["image/gif"]["alt"]
                 data["text/html"] = f'<img src="data:image/gif;base64,{data["image/gif"]}" alt="{escape(alt)}">'
-            if WIDGET in data:
-                shown = cells.nth(place).locator(".jp-OutputArea-child").nth(number).locator(".vizkit").first
-                later[data[WIDGET]["model_id"]] -= 1
-                picture, words = asked[place][0] if later[data[WIDGET]["model_id"]] else seen(shown)
+            elif WIDGET in data:
+                shown_later = model_ids[data[WIDGET]["model_id"]] > 1
+                model_ids[data[WIDGET]["model_id"]] -= 1
+                picture, words = asked[place][0] if shown_later else seen(areas.nth(number).locator(".vizkit").first)
                 output.data = {"image/png": base64.b64encode(picture).decode()}
                 output.metadata = {"image/png": {"alt": words}}
+            elif "image/png" in data and not areas.nth(number).locator("img").is_visible():
+                del cell.outputs[number]  # for viewers without widgets
     if lab.errors:
         raise SystemExit(f"{path.name}: {lab.errors}")
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
     return document
 
 
@@ -122,9 +138,10 @@ def pictures(document: nbformat.NotebookNode) -> list[Image.Image]:
     return [Image.open(io.BytesIO(base64.b64decode(one["image/png"]))) for one in data if "image/png" in one]
 
 
-def strip(picture: Image.Image) -> Image.Image:
-    """A picture as it stands in the README: on white, 960 pixels wide."""
-    picture = picture.convert("RGBA")
+def strip(document: nbformat.NotebookNode, at: int, top: float, bottom: float) -> Image.Image:
+    """A picture of an output as it stands in the README: on white, 960 pixels wide."""
+    picture = pictures(document)[at].convert("RGBA")
+    picture = picture.crop((0, round(top * picture.height), picture.width, round(bottom * picture.height)))
     white = Image.new("RGBA", picture.size, "white")
     white.alpha_composite(picture)
     return white.convert("RGB").resize((960, round(960 * picture.height / picture.width)), Image.Resampling.LANCZOS)
@@ -158,7 +175,7 @@ def main(folder: Path, only: list[str], strips: bool) -> None:
                 document = executed(path, page, address, Path(place))
                 if strips:
                     PICTURES.mkdir(exist_ok=True)
-                    strip(pictures(document)[STRIPS[path.stem]]).save(PICTURES / f"{path.stem}.jpg", quality=85)
+                    strip(document, *STRIPS[path.stem]).save(PICTURES / f"{path.stem}.jpg", quality=85)
                 (folder / f"{path.stem}.html").write_text(as_page(document, path.stem), encoding="utf-8")
                 sys.stdout.write(f"{folder / path.stem}.html\n")
                 sys.stdout.flush()
