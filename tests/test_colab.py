@@ -225,6 +225,7 @@ def test_one_command_rewrites_everything_for_a_fork_and_back(tmp_path):
         assert ADDRESS.removeprefix("https://github.com") + "/" not in after, text
         assert ADDRESS not in after, text
         assert "some-one/class.models" in after, text
+        assert f"//{ADDRESS.split('/')[3]}.github.io" not in after, text  # where the handouts are published
     rewrite(tmp_path, ADDRESS)
     for text in texts:
         assert (tmp_path / text).read_text() == (ROOT / text).read_text(), text

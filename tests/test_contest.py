@@ -125,7 +125,6 @@ def hostile(folder):
         picture = opened.convert("RGB")
     evil = f"__import__('pathlib').Path({str(folder.parent / 'evil')!r}).touch()"
     code = plain["vizkit"]
-    turns = " + ".join(["vizkit.scale_and_rotate(10)"] * 99)
     attacks = {
         "runs code": f"{evil}\n{code}",
         "code as a setting": code.replace("steps=20", f"steps={evil}"),
@@ -137,12 +136,10 @@ def hostile(folder):
         "text for steps": code.replace("steps=20", "steps='20'"),
         "a path": code.replace("steps=20", "steps=20, start='/etc/passwd'"),
         "memory": code.replace("vizkit.Fourier(", "vizkit.Fourier(scale=600.0, "),
-        "time": code.replace("regularizer=", f"regularizer=vizkit.crops(0.9, count=100) + {turns} + ").replace(
-            "steps=20", "steps=64"
-        ),
+        "time": code.replace("vizkit.Fourier(", "vizkit.Fourier(scale=30.0, ").replace("steps=20", "steps=64"),
     }
     for name, text in attacks.items():
-        rewrite(folder / f"{name}.png", picture, plain | {"vizkit": text})
+        rewrite(folder / f"{name}.png", picture, plain | {"vizkit": text, "vizkit network": "{}"})
     rewrite(folder / "threads.png", picture, plain | {"vizkit network": json.dumps({"threads": "all"})})
     rewrite(folder / "facts.png", picture, plain | {"vizkit network": "[" * 50_000})
     rewrite(folder / "a start.png", picture, plain | {"vizkit start": "eJ" * 400})
