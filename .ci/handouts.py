@@ -153,8 +153,9 @@ def index() -> str:
     items = []
     for stem, text, words, path in row.findall((ROOT / "README.md").read_text(encoding="utf-8")):
         data = base64.b64encode((ROOT / path).read_bytes()).decode()
+        plain = text.replace("*", "")  # of what Markdown sets in italics
         image = f'<img src="data:image/jpeg;base64,{data}" alt="{escape(words)}">'
-        items.append(f'<li><h2><a href="{stem}.html">{stem}</a></h2><p>{escape(text)}</p>{image}</li>')
+        items.append(f'<li><h2><a href="{stem}.html">{stem}</a></h2><p>{escape(plain)}</p>{image}</li>')
     body = (
         f'<main><h1>What a trained CNN thinks a class looks like</h1><ul class="lessons">{"".join(items)}</ul></main>'
     )
