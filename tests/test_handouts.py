@@ -1,9 +1,11 @@
 """The handouts: lessons that were run in JupyterLab, as pages that need nothing else."""
 
 import re
+import runpy
 import subprocess
 import sys
 
+import nbformat
 import pytest
 from browsers import OUTPUT, chromium_page, require_chromium
 from repository import ROOT
@@ -44,6 +46,15 @@ def test_a_page_needs_nothing_else_and_everybody_can_read_it(handouts, name):
             assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
             page.screenshot(path=OUTPUT / f"handout-{name}-{width}.png", full_page=True)
             context.close()
+
+
+@pytest.mark.parametrize("stem", LESSONS)
+def test_every_formula_of_a_lesson_can_be_read_without_a_script(stem):
+    page = runpy.run_path(str(ROOT / ".ci" / "handouts.py"))["as_page"]
+    text = page(nbformat.read(ROOT / "notebooks" / f"{stem}.ipynb", as_version=4), stem)
+    formulas = re.findall(r"<math.*?</math>", text, re.DOTALL)
+    assert ("$" in text.split("<main>")[1]) is False
+    assert not [formula for formula in formulas if "\\" in formula]  # a command that the converter does not know
 
 
 @pytest.mark.browser
