@@ -534,6 +534,7 @@ def test_a_full_disk_is_a_sentence_and_the_same_atlas_goes_on_once_there_is_room
 # With buttons, and from a terminal.
 
 
+@pytest.mark.processes
 @live
 async def test_an_atlas_starts_pauses_stops_and_goes_on_from_there(shapes, tmp_path):
     maker = vizkit.AtlasMaker(vizkit.atlas(shapes, tmp_path, steps=120, executor=1))

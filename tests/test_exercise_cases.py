@@ -69,6 +69,7 @@ def test_a_student_s_networks_give_moved_pictures_the_scores_that_they_gave_befo
     assert torch.equal(drawn, moved)
 
 
+@pytest.mark.training  # as long as one
 @pytest.mark.parametrize("student", STUDENTS)
 def test_what_is_true_of_a_student_s_case_turns_the_culprit_and_nobody_else(student):
     truth, suspects = exercises.case(student).truth(TRAINED), exercises.suspects(student)

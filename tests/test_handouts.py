@@ -48,6 +48,7 @@ def test_a_page_needs_nothing_else_and_everybody_can_read_it(handouts, name):
             context.close()
 
 
+@pytest.mark.notebook
 @pytest.mark.parametrize("stem", LESSONS)
 def test_every_formula_of_a_lesson_can_be_read_without_a_script(stem):
     page = runpy.run_path(str(ROOT / ".ci" / "handouts.py"))["as_page"]

@@ -218,6 +218,7 @@ def test_a_program_has_no_layers_to_look_into():
             net.inside("3")
 
 
+@pytest.mark.libraries
 @pytest.mark.parametrize("layer", ["features.1.0.attn", "features.3.1", "features.5.0.norm1", "norm", "permute"])
 def test_channels_may_be_the_last_axis(layer):
     from torchvision.models import swin_t
