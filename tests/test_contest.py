@@ -277,3 +277,14 @@ def test_the_page_shows_the_ranking_and_obeys_no_name(held, scheme):
             page.screenshot(path=OUTPUT / f"contest-{scheme}-{width}.png", full_page=True)
             context.close()
             assert faults == []
+
+
+def test_a_label_that_stands_for_several_classes_is_judged_by_its_index(make_cnn, tmp_path):
+    labels, how = ["crane", "crane", "ring"], {"size": 32, "mean": 0.5, "std": 0.25, "device": "cpu"}
+    net = vizkit.Classifier(make_cnn(3, 3), labels, name="mine", **how)
+    judge = vizkit.Classifier(make_cnn(3, 3), labels, name="another", **how)
+    for index in (0, 1):
+        vizkit.ascend(net, index, steps=3).run().save(tmp_path / f"{index}.png")
+    for entry in contest(tmp_path, net, judges=[judge]):
+        picture = np.array(Image.open(tmp_path / f"{entry.name}.png").convert("RGB"))
+        assert entry.opinions == vizkit.second_opinion(picture, int(entry.name), judge)

@@ -62,10 +62,11 @@ def stand_in(folder, name, links):
 
 
 def without_network():
-    """What stands before a command so that it has no network: a namespace of its own, where the system allows that."""
+    """What stands before a command so that it has no network: a namespace of its own; where the system allows none, a
+    way out that leads nowhere."""
     apart = ["unshare", "--map-root-user", "--net"]
     if not shutil.which("unshare") or subprocess.run([*apart, "true"], capture_output=True).returncode:
-        pytest.skip("This system does not let one take the network away.")
+        return ["env", *(f"{name}=http://127.0.0.1:9" for name in ("http_proxy", "https_proxy", "all_proxy"))]
     return apart
 
 

@@ -89,7 +89,7 @@ def contest(
     if not jury or net.name in [judge.name for judge in jury]:
         raise VizkitError(f"Name judges that know the classes of {net.name}, other networks than it.")
     allowed = range(len(net.labels)) if target is None else [net.index(target)]
-    for judge in jury:
+    for judge in (judge for judge in jury if judge.labels != net.labels):
         judge.indices([net.labels[index] for index in allowed])
 
     entries = []
@@ -101,7 +101,9 @@ def contest(
             entry = Entry(name, refused=str(error).replace(str(file), file.name))
         except Exception as error:  # whatever a file does to the process that makes it again
             worker.shutdown(kill_workers=True)
-            entry = Entry(name, refused=f"Within {minutes:g} minutes, it came to {type(error).__name__}. {error}"[:400])
+            entry = Entry(
+                name, refused=f"It was not made within {minutes:g} minutes: {type(error).__name__} {error}"[:400]
+            )
         entries.append(entry)
         yield entry
     local_pool(1, "cpu").shutdown(kill_workers=True)
@@ -126,7 +128,7 @@ def made_again(
     refuse(most > steps, f"It takes {most} steps. {steps} are allowed.")
     refuse(not isinstance(run.settings.start, str), "It starts from a photo, or from an image of its own.")
     ascent = reproduce(file, net)
-    made, label = ascent.picture, net.labels[ascent.targets[0]]
+    made, (index,), (label,) = ascent.picture, ascent.targets, ascent.labels
     with Image.open(file) as picture:
         refuse(picture.size != made.shape[1::-1], "Its settings make a picture of another size.")
         away = 0 if anew else np.abs(np.array(picture.convert("RGB"), int) - made).max()
@@ -134,7 +136,8 @@ def made_again(
     remedy = f"{by}. If it comes from another kind of machine: --anew judges what is made here."
     refuse(away > ROUNDING, f"Its settings make another picture: pixels are up to {away} of 255 away. {remedy}")
     content = base64.b64encode(to_file(Image.fromarray(made), "png")).decode()
-    opinions = [second_opinion(made, label, judge)[0] for judge in jury]
+    # An index where it means the same to both: a label may stand for several classes.
+    opinions = [second_opinion(made, index if one.labels == net.labels else label, one)[0] for one in jury]
     code, opinion = saved.write(replace(run, network=net.code)), mean(one.probability for one in opinions)
     return Entry(name, label, ascent.step, code, content, opinions, opinion)
 
