@@ -48,7 +48,8 @@ STRIPS = {
 WIDGET = "application/vnd.jupyter.widget-view+json"
 RESTS = """() => [...document.querySelectorAll(".vizkit button")].every(
     (button) => button.disabled || button.textContent.trim() !== "Stop")"""
-PAGE = Path(__file__).with_name("handout.html").read_text(encoding="utf-8")
+PARTS = (ROOT / "vizkit" / "atlases" / "head.html", ROOT / ".ci" / "handout.html")
+PAGE = "".join(part.read_text(encoding="utf-8") for part in PARTS)
 
 
 def executed(path: Path, page: Page, address: str, folder: Path) -> nbformat.NotebookNode:

@@ -18,6 +18,7 @@ from ..saved import check_same, write_whole
 
 TOLD = "vizkit atlas"  # of the texts in a PNG
 END = b"IEND\xaeB`\x82"  # of a PNG that is whole
+HEAD = Path(__file__).with_name("head.html")  # that all pages have: their colours, light and dark
 THUMBNAIL = 128  # pixels a side; what is smaller needs none
 
 
@@ -100,4 +101,5 @@ def write(folder: Path, entries: Iterable[Entry], heading: Mapping[str, Any]) ->
 def write_page(path: Path, template: Path, told: Mapping[str, Any]) -> None:
     """A page that holds what it tells, as JSON, in place of "the data": a page opened from the disk can load none."""
     content = json.dumps(told).replace("<", "\\u003c")
-    write_whole(path, template.read_text(encoding="utf-8").replace('"the data"', content).encode())
+    page = "".join(part.read_text(encoding="utf-8") for part in (HEAD, template))
+    write_whole(path, page.replace('"the data"', content).encode())
