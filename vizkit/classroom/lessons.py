@@ -55,7 +55,7 @@ def score_changes(ascents: Sequence[Ascent], names: Sequence[str], rival: str) -
         index, places = ascents[0].net.index(label), np.arange(len(ascents)) + 0.4 * group - 0.2
         heights = [(one.net(one.image) - one.net(one.start_image))[0, index].item() for one in ascents]
         bars = axes.bar(places, heights, 0.38, color=COLOURS[group], label=label)
-        axes.bar_label(bars, fmt="%+.1f", color=GREY)
+        axes.bar_label(bars, fmt="%+.1f", color=GREY, padding=2)
     axes.axhline(0, color=GREY, linewidth=0.8)
     axes.set_xticks(range(len(ascents)), names)
     axes.set_ylabel("change of the score", color=GREY)
