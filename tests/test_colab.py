@@ -28,7 +28,7 @@ from colab_stack import (
     weights_packages,
     wheel,
 )
-from nbclient import NotebookClient
+from execution import execute
 from nbclient.exceptions import CellExecutionError
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -94,11 +94,6 @@ def colab_kernel(tmp_path, monkeypatch, runtime=NEWEST, **changes):
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
 
 
-def printed(cell):
-    """What a cell has printed, which may come in pieces."""
-    return "".join(output.text for output in cell.outputs)
-
-
 @pytest.mark.notebook
 @pytest.mark.parametrize(
     ("lesson", "runtime"),
@@ -113,9 +108,8 @@ def test_run_all_passes_with_colabs_packages(lesson, runtime, tmp_path, monkeypa
     fewer, where = nbformat.v4.new_code_cell(FEWER), nbformat.v4.new_code_cell(WHERE)
     document.cells[2:2] = [] if lesson.name.startswith(ALL_STEPS) else [fewer]
     document.cells.append(where)
-    resources = {"metadata": {"path": str(tmp_path)}}
-    NotebookClient(document, kernel_name="colab", timeout=3600, startup_timeout=3600, resources=resources).execute()
-    widgets, torch, place = printed(where).splitlines()
+    execute(document, tmp_path, "colab")
+    widgets, torch, place = where.outputs[0].text.splitlines()
     assert widgets == "7.7.1"
     assert place.startswith(f"{FOLDERS[runtime]}/")
     assert runtime == NEWEST or torch.startswith(pins(OLDEST)["torch"])
@@ -188,10 +182,8 @@ def test_networks_by_their_names_load_as_the_readme_writes_it(runtime, tmp_path,
     lines = next(one for one in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "timm/" in one)
     setup = runpy.run_path(str(ROOT / ".ci" / "repository.py"))["SETUP"].format(address=ADDRESS)
     document = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(one) for one in (setup, lines, VERSIONS)])
-    resources = {"metadata": {"path": str(tmp_path)}}
-    kernel = "colab" if runtime else "python3"
-    NotebookClient(document, kernel_name=kernel, timeout=600, startup_timeout=600, resources=resources).execute()
-    timm, transformers, net, saved = printed(document.cells[-1]).split("\n")[:4]
+    execute(document, tmp_path, "colab" if runtime else "python3")
+    timm, transformers, net, saved = document.cells[-1].outputs[0].text.split("\n")[:4]
     if runtime:
         assert (timm, transformers) == (pins(runtime)["timm"], pins(runtime)["transformers"])
     assert net == "Classifier('ResNet, layer layer3', 256 classes, 3 × 224 × 224)"
@@ -282,9 +274,8 @@ def set_up(tmp_path, tag="main"):
     document = nbformat.reads(in_line((ROOT / place).read_text(), place, ADDRESS, tag), as_version=4)
     noted = nbformat.v4.new_code_cell(NOTED)
     document.cells = [*document.cells[:2], noted]
-    resources = {"metadata": {"path": str(tmp_path)}}
-    NotebookClient(document, kernel_name="colab", timeout=600, startup_timeout=600, resources=resources).execute()
-    return json.loads(printed(noted))
+    execute(document, tmp_path, "colab")
+    return json.loads(noted.outputs[0].text)
 
 
 NOTED = """

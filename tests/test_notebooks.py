@@ -6,11 +6,10 @@ from pathlib import Path
 import measured
 import nbformat
 import pytest
-from nbclient import NotebookClient
+from execution import execute
 from repository import ROOT
 
 NOTEBOOKS = [path for path in sorted((ROOT / "notebooks").rglob("*.ipynb")) if "exercises" not in path.parts]
-LIMIT = 3600  # seconds a cell, against hanging only
 USED = """
 import re
 import time
@@ -35,8 +34,7 @@ def test_run_all_passes_and_one_sees_what_is_said(notebook, tmp_path):
     checks = [USED] if Path("/proc/self/status").exists() else []
     checks += [CLAIM + claims.read_text(encoding="utf-8")] if claims.exists() else []
     document.cells += [nbformat.v4.new_code_cell(check) for check in checks]
-    limits = {"timeout": LIMIT, "startup_timeout": LIMIT, "iopub_timeout": LIMIT}
-    NotebookClient(document, **limits, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    execute(document, tmp_path)
     outputs = [output for cell in document.cells for output in cell.get("outputs", [])]
     said = [text for output in outputs for text in output.get("text", "").splitlines()]
     for line in [text for cell in document.cells[-len(checks) :] for o in cell.outputs for text in o.text.splitlines()]:
