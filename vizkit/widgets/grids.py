@@ -126,7 +126,7 @@ class Gallery(CardPanel):
             raise VizkitError(f"A gallery has room for {MOST} classes, not {len(self.targets)}. Name those you want.")
         names = [net.labels[index] for index in self.targets]
         super().__init__(net, names, as_recipe(recipe, net).but(**settings), seed, curve=False)  # it would be a tangle
-        chosen = W.VBox([self.steps, self.seed]).add_class("vizkit-controls")
+        chosen = self._row([self.steps, self.seed]).add_class("vizkit-few")
         self._arrange_columns(chosen, [W.Box(cards(self.pictures, self.captions)).add_class("vizkit-gallery")])
 
 
