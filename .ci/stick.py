@@ -1,7 +1,7 @@
 """Makes a folder, for a USB stick, from which vizkit is installed without a network.
 
-python .ci/stick.py FOLDER                                       # with the CPU build of torch
-python .ci/stick.py FOLDER --index-url https://pypi.org/simple   # any of pip's options: where torch comes from
+python .ci/stick.py FOLDER                                                        # with the CPU build of torch
+python .ci/stick.py FOLDER --index-url https://download.pytorch.org/whl/cu130     # any of pip's options: with another
 
 It is for machines like the one that makes it: the same system and processor, the same version of Python (3.11, say).
 """

@@ -194,7 +194,10 @@ def test_hostile_entries_do_nothing(held):
     assert not (folder.parent / "evil").exists()
     for name in attacks:
         assert entries[name].refused, name
-    assert "TimeoutError" in entries["time"].refused
+    assert entries["time"].refused.startswith("It takes more than 0.5 minutes")
+    assert {name for name in attacks if "minutes" in entries[name].refused} == {"time"}
+    for name in ("half", "bomb"):
+        assert entries[name].refused.startswith("It cannot be made again: ")
     known = {"ada", "grace", "turing/my best ring", "optimized", "atlas", *wrong, *attacks}
     others = entries.keys() - known  # of strange names, or with code around their settings, at which nobody looks
     assert len(others) == 4

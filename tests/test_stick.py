@@ -16,10 +16,10 @@ from repository import ROOT
 pytestmark = pytest.mark.install
 TORCH = ("torch", "torchvision")
 FIRST = """
-import sys, urllib.request, vizkit
+import os, socket, vizkit
 try:
-    urllib.request.urlopen("https://pypi.org", timeout=5)
-    sys.exit("there is a network")
+    socket.socket(type=socket.SOCK_DGRAM).connect(("192.0.2.1", 9))  # sends nothing, but asks for the way to elsewhere
+    assert "all_proxy" in os.environ, "there is a network"
 except OSError:
     pass
 vizkit.ascend(vizkit.load(), "flamingo", steps=2).run().save("flamingo.png")

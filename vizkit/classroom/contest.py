@@ -3,6 +3,7 @@ networks, which took no part, judge what comes of them."""
 
 import base64
 from collections.abc import Iterator, Sequence
+from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -101,9 +102,10 @@ def contest(
             entry = Entry(name, refused=str(error).replace(str(file), file.name))
         except Exception as error:  # whatever a file does to the process that makes it again
             worker.shutdown(kill_workers=True)
-            entry = Entry(
-                name, refused=f"It was not made within {minutes:g} minutes: {type(error).__name__} {error}"[:400]
-            )
+            why = f"cannot be made again: {type(error).__name__} {error}"
+            if isinstance(error, FutureTimeout):
+                why = f"takes more than {minutes:g} minutes here. If all may take longer: --minutes."
+            entry = Entry(name, refused=f"It {why}"[:400])
         entries.append(entry)
         yield entry
     local_pool(1, "cpu").shutdown(kill_workers=True)
