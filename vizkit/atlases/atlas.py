@@ -170,8 +170,7 @@ class Atlas(Iterator[Entry]):
     def _write(self) -> None:
         net, job = self.net, self.job
         heading = {"network": net.name, "classes": len(net.labels), "side": max(net.height, net.width)}
-        heading["shape"] = f"{net.width} / {net.height}"
-        heading |= {"measured": net.measured, **job.identity["settings"]}
+        heading |= {"shape": f"{net.width} / {net.height}", "measured": net.measured, **job.identity["settings"]}
         self.entries = dict(sorted(self.entries.items()))
         with folders.writing(self.folder):
             folders.write(self.folder, self.entries.values(), heading)
